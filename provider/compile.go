@@ -1,0 +1,120 @@
+package provider
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kepmctl/kepmctl/provider/appsettings"
+)
+
+// Compile turns changes into the transaction that carries them out on a host
+// that looked like l. The changes must come from Judge of the same goal and look.
+// Run, Owner, and Ports that listened are filled in; an error means that a
+// change cannot be made with certainty.
+func Compile(g Goal, l Look, changes []Change, run, owner string) (Transaction, error) {
+	layout, ok := LayoutOf(l.Facts.System.OS)
+	if !ok {
+		return Transaction{}, fmt.Errorf("no agent layout is known for system %q", l.Facts.System.OS)
+	}
+	t := Transaction{
+		Run: run, Owner: owner, Root: l.Facts.Root(), AdminID: l.Facts.AdminID,
+		Service:        ServiceFix{Service: layout.Service, Watchdog: layout.Watchdog},
+		StartTimeout:   g.Options.StartTimeout,
+		ConfirmTimeout: g.Options.ConfirmTimeout,
+	}
+	j := newJudge(g, l.Facts)
+	var edits []Change
+	for _, c := range changes {
+		switch control := controlName(c.Control); control {
+		case Permissions:
+			fix, err := j.rowFix(c.Control)
+			if err != nil {
+				return Transaction{}, err
+			}
+			t.Rows = append(t.Rows, fix)
+		case InstallTree:
+			t.Tree = &TreeFix{Except: j.ownRows()}
+		case ServiceAtBoot:
+			t.Service.Enable = true
+		case ServiceRunning:
+			t.Service.Start = t.Service.Start || c.Effect == Start
+		case Watchdog:
+			t.Service.StartWatchdog = true
+		default:
+			edits = append(edits, c)
+		}
+		t.Service.Restart = t.Service.Restart || c.Effect == Restart
+	}
+	slices.SortFunc(t.Rows, func(a, b RowFix) int { return strings.Compare(a.Path, b.Path) })
+	if t.Service.Touches() {
+		t.Ports = j.listening()
+	}
+	return t, j.edit(&t, edits)
+}
+
+// edit applies every change of appsettings.json to one new version of it.
+func (j *judge) edit(t *Transaction, edits []Change) error {
+	if len(edits) == 0 {
+		return nil
+	}
+	was := j.facts.Settings.Bytes
+	now := was
+	for _, c := range edits {
+		file, err := appsettings.Parse(now)
+		if err != nil {
+			return fmt.Errorf("edit %s: %w", SettingsFile, err)
+		}
+		if now, err = file.Set(c.Attr, c.To); err != nil {
+			return fmt.Errorf("edit %s: %w", SettingsFile, err)
+		}
+	}
+	t.Files = append(t.Files, FileEdit{Path: j.facts.Settings.Path, Was: was, Bytes: now})
+	return nil
+}
+
+func (j *judge) rowFix(control string) (RowFix, error) {
+	for _, w := range j.goal.Wants {
+		if w.Control.String() != control {
+			continue
+		}
+		bound, ok := w.Value.Bound()
+		rows := j.facts.Rows[w.Control.Key]
+		if !ok || len(rows) != 1 {
+			break
+		}
+		admins, _ := bound.Administrators.rights()
+		users, _ := bound.Users.rights()
+		return RowFix{Path: rows[0].Path, Administrators: admins, Users: users}, nil
+	}
+	return RowFix{}, fmt.Errorf("%s: the host does not show one directory for it", control)
+}
+
+// ownRows are the directories that have a bound of their own, which the tree
+// leaves alone: a row in audit mode must not be changed by the tree's fix.
+func (j *judge) ownRows() []string {
+	var paths []string
+	for _, w := range j.goal.Wants {
+		if w.Control.Name != Permissions {
+			continue
+		}
+		for _, r := range j.facts.Rows[w.Control.Key] {
+			paths = append(paths, r.Path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// listening are the agent's ports that have a listener now.
+func (j *judge) listening() []int {
+	ports := j.ports()
+	return slices.DeleteFunc(ports, func(p int) bool {
+		return !slices.ContainsFunc(j.facts.Listeners, func(l Listener) bool { return l.Port == p })
+	})
+}
+
+func controlName(control string) string {
+	name, _, _ := strings.Cut(control, "[")
+	return name
+}

@@ -1,0 +1,62 @@
+package provider
+
+import (
+	"strings"
+)
+
+// A Control names one line of desired state: it is at once the check, the fix,
+// the target of a waiver and the row of a report. Keys are what stands in its
+// brackets: permissions["Jobs"] has the key "Jobs". It is comparable by String.
+type Control struct {
+	Name string
+	Key  string // empty for a control that has no brackets
+}
+
+// String is the control as written in the configuration: allowed_hosts,
+// permissions["Jobs"].
+func (c Control) String() string {
+	if c.Key == "" {
+		return c.Name
+	}
+	return c.Name + `["` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(c.Key) + `"]`
+}
+
+// Names of the controls.
+const (
+	AllowedHosts               = "allowed_hosts"
+	LogLevel                   = "log_level"
+	AlternativeSignatures      = "alternative_signatures"
+	AllowedNonAdminExecutables = "allowed_non_admin_executables"
+	AppSetting                 = "app_setting"
+	CertPassword               = "cert_password"
+	AgentInstalled             = "agent_installed"
+	ServiceAccount             = "service_account"
+	ServiceRunning             = "service_running"
+	ServiceAtBoot              = "service_at_boot"
+	Watchdog                   = "watchdog"
+	LoopbackOnly               = "loopback_only"
+	TLSMinimum                 = "tls_minimum"
+	Permissions                = "permissions"
+	InstallTree                = "install_tree"
+)
+
+// Severity of a finding, as the guide's demands weigh.
+type Severity string
+
+// Severities, lightest first.
+const (
+	Low      Severity = "low"
+	Medium   Severity = "medium"
+	High     Severity = "high"
+	Critical Severity = "critical"
+)
+
+// Rank orders severities: 0 for unknown, 4 for critical.
+func (s Severity) Rank() int {
+	for i, v := range []Severity{Low, Medium, High, Critical} {
+		if s == v {
+			return i + 1
+		}
+	}
+	return 0
+}

@@ -1,0 +1,96 @@
+package provider
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+// A Goal is what one host must be: how to reach it and what is wanted there.
+type Goal struct {
+	Host        transport.Host
+	InstallRoot string // absolute path; empty: discovered on the host
+	Wants       []Want // sorted by control; at most one per control
+	Options     Options
+}
+
+// Options are what the desired state says about how to judge and to change,
+// beside the wants themselves.
+type Options struct {
+	AgentRequired       bool          // a host without an agent is a finding; false: not applicable
+	AdministratorsGroup string        // POSIX group that stands for Administrators; empty: gid 0
+	StartTimeout        time.Duration // how long the service may take to come up
+	ConfirmTimeout      time.Duration // how long a host waits for the verdict
+}
+
+// Mode says what happens to a control that is not as wanted.
+type Mode string
+
+// Modes, strongest first.
+const (
+	Enforce Mode = "enforce" // reported and changed
+	Audit   Mode = "audit"   // reported, never changed
+)
+
+// A Want is one control's desired state on one host.
+type Want struct {
+	Control Control
+	Value   Value
+	Mode    Mode
+	Source  Source
+}
+
+// Source is where in the configuration a want was written.
+type Source struct {
+	File string // relative to the configuration's directory; "builtin" for the built-in baselines
+	Line int    // 1-based; 0 unknown
+}
+
+// A Value is a desired or present value as canonical JSON text: no white space,
+// object keys sorted. Two values are the same when the texts are. The empty
+// Value means "not there".
+//
+// What a control's value is:
+//
+//	allowed_hosts, alternative_signatures,
+//	allowed_non_admin_executables           array of strings
+//	log_level                               array of strings, any of which is right, the first is written
+//	app_setting["KEY"]                      string, number, boolean or array of strings
+//	cert_password                           ""
+//	service_account                         "privileged"
+//	service_running, service_at_boot        true
+//	watchdog                                "running"
+//	loopback_only, agent_installed          true
+//	tls_minimum                             "1.2" or "1.3"
+//	permissions["PATH"]                     {"administrators":GRANT,"users":GRANT}; the path "." is the install root
+//	install_tree                            true
+type Value string
+
+// MakeValue is the canonical form of v. It panics on what JSON cannot hold,
+// which no caller in this program hands it.
+func MakeValue(v any) Value {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("provider: not a value: " + err.Error())
+	}
+	return Value(b)
+}
+
+// Grant is what a class of users may do with a directory: an upper bound.
+type Grant string
+
+// Grants, smallest first.
+const (
+	GrantNone        Grant = "none"
+	GrantRead        Grant = "read"
+	GrantReadExecute Grant = "read_execute"
+	GrantModify      Grant = "modify"
+	GrantFull        Grant = "full"
+)
+
+// Bound is the value of a permissions row.
+type Bound struct {
+	Administrators Grant `json:"administrators"`
+	Users          Grant `json:"users"`
+}

@@ -1,0 +1,165 @@
+package provider
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kepmctl/kepmctl/provider/appsettings"
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+// Judge compares what a host has with what is wanted: one finding per want, in
+// the order of the wants. The same goal and look give the same findings.
+func Judge(g Goal, l Look) []Finding {
+	j := newJudge(g, l.Facts)
+	findings := make([]Finding, 0, len(g.Wants))
+	for _, w := range g.Wants {
+		f := j.check(w)
+		entry, _ := EntryOf(w.Control.Name)
+		f.Control, f.Address, f.Severity, f.Mode, f.Source = w.Control, w.Control.String(), entry.Severity, w.Mode, w.Source
+		f.Have, f.Want, f.Reason = Printable(f.Have), Printable(f.Want), Printable(f.Reason)
+		for i := range f.Changes {
+			f.Changes[i].Control, f.Changes[i].From = f.Address, Printable(f.Changes[i].From)
+		}
+		if w.Mode == Audit {
+			f.Changes = nil
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// NeedsPerson says whether the finding is an enforced demand that no change of
+// this program can meet.
+func (f Finding) NeedsPerson() bool {
+	return f.Mode == Enforce && f.Outcome == NonCompliant && len(f.Changes) == 0
+}
+
+type judge struct {
+	goal     Goal
+	facts    Facts
+	settings *appsettings.File
+	broken   string // why settings is nil
+	wants    map[string]Value
+}
+
+func newJudge(g Goal, f Facts) *judge {
+	j := &judge{goal: g, facts: f, wants: map[string]Value{}}
+	for _, w := range g.Wants {
+		j.wants[w.Control.String()] = w.Value
+	}
+	switch {
+	case f.Root() == "":
+	case f.Settings.Problem != "":
+		j.broken = SettingsFile + " could not be read: " + f.Settings.Problem
+	case f.Settings.Missing:
+		j.broken = "there is no " + SettingsFile + " in " + f.Root()
+	default:
+		file, err := appsettings.Parse(f.Settings.Bytes)
+		if err != nil {
+			j.broken = SettingsFile + ": " + Redact(err.Error())
+		}
+		j.settings = file
+	}
+	return j
+}
+
+// check is the table of controls.
+func (j *judge) check(w Want) Finding {
+	if t := j.facts.Transaction; t != nil {
+		return unknown(fmt.Sprintf("transaction %s by %s is open", t.Run, t.Owner),
+			"wait until it settles by itself, then look again")
+	}
+	if w.Control.Name == AgentInstalled {
+		return j.agentInstalled()
+	}
+	switch len(j.facts.Roots) {
+	case 0:
+		return Finding{Outcome: NotApplicable, Reason: "no agent is installed"}
+	case 1:
+	default:
+		return j.ambiguousRoot()
+	}
+	switch w.Control.Name {
+	case AllowedHosts:
+		return j.allowedHosts(w)
+	case LogLevel:
+		return j.logLevel(w)
+	case AlternativeSignatures:
+		return j.stringSet(w, KeyAlternativeSignatures, normalThumbprint)
+	case AllowedNonAdminExecutables:
+		return j.stringSet(w, KeyAllowedNonAdminExecutables, strings.TrimSpace)
+	case AppSetting:
+		return j.appSetting(w)
+	case CertPassword:
+		return j.certPassword()
+	case ServiceAccount:
+		return j.serviceAccount()
+	case ServiceRunning:
+		return j.serviceRunning()
+	case ServiceAtBoot:
+		return j.serviceAtBoot()
+	case Watchdog:
+		return j.watchdog()
+	case LoopbackOnly:
+		return j.loopbackOnly()
+	case TLSMinimum:
+		return j.tlsMinimum(w)
+	case Permissions:
+		return j.row(w)
+	case InstallTree:
+		return j.installTree()
+	default:
+		return unknown("this version does not know the control", "use the version that made the plan")
+	}
+}
+
+func (j *judge) agentInstalled() Finding {
+	switch {
+	case len(j.facts.Roots) == 1:
+		return Finding{Outcome: Compliant, Have: j.facts.Root()}
+	case len(j.facts.Roots) > 1:
+		return j.ambiguousRoot()
+	case !j.goal.Options.AgentRequired:
+		return Finding{Outcome: NotApplicable, Reason: "no agent is installed, and none is required"}
+	case !j.facts.Service.Known && j.goal.InstallRoot == "":
+		return unknown("the service manager did not answer, and no install root was found", "")
+	default:
+		return Finding{
+			Outcome: NonCompliant, Have: "not installed", Want: "installed",
+			Hint: "install the agent, or set required = false in the agent block",
+		}
+	}
+}
+
+func (j *judge) ambiguousRoot() Finding {
+	return unknown("more than one install root: "+strings.Join(j.facts.Roots, " and "),
+		"name the right one with install_root in the host block")
+}
+
+// effect is what a change of appsettings.json asks of the service: nothing where
+// it does not run.
+func (j *judge) effect() Effect {
+	if j.facts.Service.Active {
+		return Restart
+	}
+	return NoEffect
+}
+
+func unknown(reason, hint string) Finding {
+	return Finding{Outcome: Unknown, Reason: reason, Hint: hint}
+}
+
+// Questions are what must be asked of the host's loopback services before its
+// goal can be judged.
+func Questions(g Goal, f Facts) []transport.Question {
+	if f.Root() == "" || !f.Service.Active || f.Transaction != nil {
+		return nil
+	}
+	j := newJudge(g, f)
+	min, managed := j.wants[TLSMinimum]
+	if !managed {
+		return nil
+	}
+	return tlsQuestions(min, j.port(KeyHTTPSPort, PortHTTPS), PortMQTT)
+}

@@ -1,0 +1,210 @@
+package provider
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Bound reads a permissions row; ok is false when v is none, or asks for rights
+// that only the service account may have.
+func (v Value) Bound() (b Bound, ok bool) {
+	if json.Unmarshal([]byte(v), &b) != nil {
+		return Bound{}, false
+	}
+	_, okA := b.Administrators.rights()
+	_, okU := b.Users.rights()
+	return b, okA && okU
+}
+
+// rights are what a grant allows on a directory, where read without execute
+// would be useless: read counts as read and execute.
+func (g Grant) rights() (r Rights, ok bool) {
+	switch g {
+	case GrantNone:
+		return 0, true
+	case GrantRead, GrantReadExecute:
+		return Read | Execute, true
+	default:
+		return 0, false
+	}
+}
+
+// lower is the access within a bound: nothing is ever added.
+func (a Access) lower(b Bound) Access {
+	admins, _ := b.Administrators.rights()
+	users, _ := b.Users.rights()
+	a.Owner, a.Privileged = "root", true
+	a.Administrators &= admins
+	a.Users &= users
+	return a
+}
+
+// accountHolds says why the tree must wait: it is given to the service account
+// only when the service really runs as that account.
+func (j *judge) accountHolds() (reason string) {
+	if f := j.serviceAccount(); f.Outcome != Compliant {
+		return "waits until the service is known to run as root (service_account: " + firstOf(f.Have, f.Reason) + ")"
+	}
+	return ""
+}
+
+func (j *judge) row(w Want) Finding {
+	rows := j.facts.Rows[w.Control.Key]
+	bound, ok := w.Value.Bound()
+	switch {
+	case j.facts.AdminGroup != "":
+		return unknown(j.facts.AdminGroup, "name a group that the host has in administrators_group")
+	case !ok:
+		return unknown("the bound asks for rights that only the service account may have", "")
+	case rows == nil:
+		return unknown("the host did not say", "")
+	case len(rows) == 0:
+		return Finding{Outcome: NotApplicable, Reason: "there is no " + w.Control.Key}
+	case len(rows) > 1:
+		return unknown(rows[0].Path+" and "+rows[1].Path+" differ only in case", "find out which one the agent uses, and remove the other")
+	case rows[0].Link:
+		return unknown(rows[0].Path+" is a symbolic link", "put the real path in its place: what a link points to is not judged")
+	case rows[0].Access.Extended:
+		return unknown(rows[0].Path+" has an extended ACL", "look at it with getfacl, remove it with setfacl -b")
+	}
+	have := rows[0].Access
+	want := have.lower(bound)
+	f := Finding{Outcome: Compliant, Have: have.String(), Want: want.String()}
+	if have == want {
+		return f
+	}
+	f.Outcome = NonCompliant
+	if f.Reason = firstOf(j.accountHolds(), j.openAbove(rows[0].Path)); f.Reason == "" {
+		f.Changes = []Change{{Attr: "access", Action: Modify, From: f.Have, To: f.Want}}
+	}
+	return f
+}
+
+// open says why nothing may be changed inside a directory: others can write there
+// and will still be able to, so they could exchange what is being changed for a
+// link. It is empty for a directory that is closed, or that this goal closes.
+func (j *judge) open(dir string) string {
+	if len(j.facts.Rows["."]) != 1 {
+		return "the install root was not described"
+	}
+	for key, rows := range j.facts.Rows {
+		for _, r := range rows {
+			if r.Path != dir || (r.Access.Privileged && (r.Access.Users|r.Access.Administrators)&Write == 0) {
+				continue
+			}
+			if !j.closes(Control{Permissions, key}, r) {
+				return dirName(dir) + " can be written by others and is not closed by this configuration: enforce permissions for it first"
+			}
+		}
+	}
+	return ""
+}
+
+// closes says whether the goal enforces the row, and can.
+func (j *judge) closes(c Control, r Row) bool {
+	i := slices.IndexFunc(j.goal.Wants, func(w Want) bool { return w.Control == c && w.Mode == Enforce })
+	return i >= 0 && len(j.facts.Rows[c.Key]) == 1 && !r.Link && !r.Access.Extended && j.accountHolds() == ""
+}
+
+// openAbove is open for the directories that lead to a row.
+func (j *judge) openAbove(row string) string {
+	if row == "." {
+		return ""
+	}
+	for dir := path.Dir(row); dir != "."; dir = path.Dir(dir) {
+		if why := j.open(dir); why != "" {
+			return why
+		}
+	}
+	return j.open(".")
+}
+
+// openRow is open for every row: the tree lies below them.
+func (j *judge) openRow() string {
+	keys := slices.Sorted(maps.Keys(j.facts.Rows))
+	for _, key := range keys {
+		for _, r := range j.facts.Rows[key] {
+			if why := j.open(r.Path); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+func dirName(dir string) string {
+	if dir == "." {
+		return "the install root"
+	}
+	return dir
+}
+
+// treeClean is the wanted state of the install tree.
+const treeClean = "owned by root, no write for group or others"
+
+func (j *judge) installTree() Finding {
+	t := j.facts.Tree
+	if !t.Known {
+		return unknown("the tree was not seen whole", "")
+	}
+	if above := j.ancestors(); above != "" {
+		return Finding{
+			Outcome: NonCompliant, Have: above, Want: treeClean,
+			Hint: "directories above the install root are not this program's to change: chown root and chmod go-w them",
+		}
+	}
+	if t.Extended > 0 {
+		return unknown(fmt.Sprintf("%d entries are writable and have an extended ACL: %s", t.Extended, examples(t.Examples)),
+			"look at them with getfacl, remove the ACL with setfacl -b")
+	}
+	class, counts := t.class()
+	f := Finding{Outcome: Compliant, Have: treeClean, Want: treeClean}
+	if class == "" {
+		return f
+	}
+	f.Outcome, f.Have = NonCompliant, counts+": "+examples(t.Examples)
+	if f.Reason = firstOf(j.accountHolds(), j.openRow()); f.Reason == "" {
+		f.Changes = []Change{{Attr: "entries", Action: Remove, From: class, To: treeClean}}
+	}
+	return f
+}
+
+// class names what offends without counting, so that hosts share a change and a
+// new file does not make a plan stale.
+func (t Tree) class() (class, counts string) {
+	var classes, counted []string
+	for _, c := range []struct {
+		n    int
+		name string
+	}{{t.Foreign, "not owned by root"}, {t.Group, "writable by their group"}, {t.Others, "writable by everyone"}} {
+		if c.n > 0 {
+			classes = append(classes, c.name)
+			counted = append(counted, fmt.Sprintf("%d %s", c.n, c.name))
+		}
+	}
+	return strings.Join(classes, ", "), strings.Join(counted, ", ")
+}
+
+func (j *judge) ancestors() string {
+	for _, a := range j.facts.Ancestors {
+		writable := a.Access.Users&Write != 0 || a.Access.Administrators&Write != 0
+		if !a.Access.Privileged || (writable && !a.Sticky) {
+			return fmt.Sprintf("%s, above the install root: %s", a.Path, a.Access)
+		}
+	}
+	return ""
+}
+
+func examples(list []string) string {
+	const most = 3
+	list = slices.Clone(list)
+	slices.Sort(list)
+	if len(list) > most {
+		return strings.Join(list[:most], ", ") + ", ..."
+	}
+	return strings.Join(list, ", ")
+}
