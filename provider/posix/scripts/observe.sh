@@ -1,0 +1,226 @@
+#!/bin/sh
+# observe.sh looks at a Linux host and changes nothing. It returns raw facts;
+# what they mean is decided elsewhere.
+#
+#   sh observe.sh service=UNIT watchdog=UNIT package=NAME state=DIR \
+#       candidate=DIR... [root=DIR] [group=NAME] [row=PATH pattern=GLOB]... [except=GLOB]...
+#
+# root=       the install root; without it the unit and the candidates are tried
+# group=      the group that stands for Administrators
+# row=        a directory to describe, relative to the root; pattern= is the same
+#             as a glob for find, or empty for a path of several parts
+# except=     paths (./...) that the search of the tree passes over
+#
+# Each answer is a line "@NAME" and then the bytes in hexadecimal, so that no
+# banner and no file name can pass for one. Lists are separated by NUL.
+set -u
+LC_ALL=C
+export LC_ALL
+
+service='' watchdog='' package='' state='' root='' group=''
+candidates=''
+nl='
+'
+for a in "$@"; do
+	case $a in
+	service=*) service=${a#*=} ;;
+	watchdog=*) watchdog=${a#*=} ;;
+	package=*) package=${a#*=} ;;
+	state=*) state=${a#*=} ;;
+	candidate=*) candidates=$candidates${a#*=}$nl ;;
+	root=*) root=${a#*=} ;;
+	group=*) group=${a#*=} ;;
+	esac
+done
+
+section() {
+	printf '@%s\n' "$1"
+	od -An -v -tx1
+}
+
+# ---- system and open transaction -------------------------------------------
+
+manager=''
+[ -d /run/systemd/system ] && manager=systemd
+uptime=''
+[ -r /proc/uptime ] && read -r uptime _ </proc/uptime
+printf '%s\0' "$(uname -s)" "$(uname -r)" "$(id -u)" "$manager" "$uptime" "$(date +%s)" | section system
+
+if [ -L "$state/open" ]; then
+	owner=''
+	[ -r "$state/open/owner" ] && read -r owner <"$state/open/owner"
+	printf '%s\0' "$(readlink "$state/open")" "$owner" | section transaction
+fi
+
+# ---- services ---------------------------------------------------------------
+
+main=''
+pid=0
+if [ "$manager" = systemd ]; then
+	units=$(systemctl show --no-pager -p Id,LoadState,ActiveState,UnitFileState,User,DynamicUser,ExecStart,MainPID,ExecMainStartTimestampMonotonic "$service" "$watchdog" 2>/dev/null)
+	printf '%s' "$units" | section units
+	main=${units%%"$nl$nl"*}
+	case $main in *MainPID=*) pid=${main##*MainPID=} pid=${pid%%"$nl"*} ;; esac
+	# shellcheck disable=SC2012 # the owner is wanted, and the name is a number
+	[ -d "/proc/$pid" ] && [ "$pid" != 0 ] && ls -ldn "/proc/$pid" 2>/dev/null | section process
+fi
+
+# ---- install root -----------------------------------------------------------
+
+roots=''
+found() { # directory: remembers it once, by its real path
+	dir=$(cd -P -- "$1" 2>/dev/null && pwd -P) || return 0
+	case $nl$roots in *"$nl$dir$nl"*) ;; *) roots=$roots$dir$nl ;; esac
+}
+if [ -n "$root" ]; then
+	[ -d "$root" ] && found "$root"
+else
+	case $main in
+	*'path='*)
+		exe=${main#*path=}
+		exe=${exe%% ;*}
+		dir=${exe%/*}
+		at=$dir
+		while [ -n "$at" ] && [ ! -f "$at/appsettings.json" ]; do at=${at%/*}; done
+		if [ -n "$at" ]; then found "$at"; elif [ -d "$dir" ] && [ -n "$dir" ]; then found "$dir"; fi
+		;;
+	esac
+	while IFS= read -r dir; do
+		[ -n "$dir" ] && [ -f "$dir/appsettings.json" ] && found "$dir"
+	done <<-EOT
+		$candidates
+	EOT
+fi
+printf '%s' "$roots" | section roots
+
+version=''
+if command -v dpkg-query >/dev/null 2>&1; then
+	# shellcheck disable=SC2016 # dpkg-query replaces the variables
+	version=$(dpkg-query -W -f='${db:Status-Status} ${Version}' "$package" 2>/dev/null)
+	case $version in 'installed '*) version=${version#* } ;; *) version='' ;; esac
+fi
+if [ -z "$version" ] && command -v rpm >/dev/null 2>&1; then
+	version=$(rpm -q --qf '%{VERSION}-%{RELEASE}' "$package" 2>/dev/null) || version=''
+fi
+printf '%s' "$version" | section version
+
+if [ -n "$group" ]; then
+	gid=''
+	if command -v getent >/dev/null 2>&1; then
+		gid=$(getent group "$group")
+		gid=${gid#*:*:}
+		gid=${gid%%:*}
+	else
+		while IFS=: read -r name _ id _; do [ "$name" = "$group" ] && gid=$id; done </etc/group
+	fi
+	printf '%s' "$gid" | section group
+fi
+
+# ---- listeners: the kernel lists them before all other sockets ---------------
+
+listeners() {
+	for table in /proc/net/tcp /proc/net/tcp6; do
+		[ -r "$table" ] || continue
+		{
+			read -r _
+			while read -r _ address _ status _ && [ "$status" = 0A ]; do printf '%s\n' "$address"; done
+		} <"$table"
+	done
+	[ -r /proc/net/tcp ] && printf 'end\n'
+}
+listeners | section listeners
+
+# ---- the install root: only one that is certain is looked into ----------------
+
+case $roots in
+'' | *"$nl"?*) printf '' | section end && exit 0 ;;
+esac
+root=${roots%"$nl"}
+cd -P -- "$root" || exit 1
+
+# A file is given as its path, what is wrong with it, and its bytes.
+file=./appsettings.json
+problem=''
+if [ -L "$file" ]; then
+	problem='it is a symbolic link'
+elif [ -e "$file" ] && [ ! -f "$file" ]; then
+	problem='it is not a file'
+elif [ ! -e "$file" ]; then
+	problem=missing
+fi
+printf '%s\0' "$root/appsettings.json" "$problem" "$(date -r "$file" +%s 2>/dev/null)" | section settings
+[ -z "$problem" ] && dd if="$file" bs=65536 count=65 2>/dev/null | section content
+
+rows() {
+	row=''
+	for a in "$@"; do
+		case $a in
+		row=*) row=${a#*=} ;;
+		pattern=?*)
+			find . ! -name . -prune -iname "${a#*=}" -exec sh -c '
+				row=$1; shift
+				for f do printf "%s\0" "$row" "$f" "$(ls -ldn "$f")"; done' sh "$row" {} +
+			;;
+		pattern=)
+			if [ -e "./$row" ] || [ -L "./$row" ]; then printf '%s\0' "$row" "./$row" "$(ls -ldn "./$row")"; fi
+			;;
+		esac
+	done
+}
+rows "$@" 2>/dev/null | section rows
+
+above() {
+	at=$root
+	while [ -n "$at" ]; do
+		at=${at%/*}
+		printf '%s\0' "${at:-/}" "$(ls -ldn "${at:-/}")"
+	done
+}
+above | section ancestors
+
+# Entries that offend: not root's (F), writable by their group (G), by everyone
+# (O). Each batch gives its size, how many have an extended ACL, and examples.
+# shellcheck disable=SC2016 # expanded by the inner shell
+count='
+	class=$1; shift
+	set -f
+	IFS="
+"
+	acl=0 n=0
+	for l in $(ls -ldn "$@" 2>/dev/null); do case $l in [!\ ]?????????+*) acl=$((acl + 1)) ;; esac; done
+	printf "%s\0" "$class $# $acl"
+	for f do
+		n=$((n + 1)); [ "$n" -gt 5 ] && break
+		printf "%s\0" "=$f"
+	done'
+tree() {
+	n=$#
+	while [ "$n" -gt 0 ]; do # the exceptions, as arguments of find
+		case $1 in except=*) set -- "$@" ! -path "${1#*=}" ;; esac
+		shift
+		n=$((n - 1))
+	done
+	find . ! -name . ! -type l "$@" \( \
+		! -user 0 ! -exec sh -c "$count" sh F {} + -o \
+		-perm -020 ! -exec sh -c "$count" sh G {} + -o \
+		-perm -002 ! -exec sh -c "$count" sh O {} + \)
+}
+{
+	trouble=$(tree "$@" 2>&1 >&3)
+	printf 'end %s\0' "$trouble"
+} 3>&1 | section tree
+
+# JSON files that speak of passwords, each as its path and its bytes. grep only
+# saves time where a whole batch has none.
+# shellcheck disable=SC2016 # expanded by the inner shell
+speaks='
+	if command -v grep >/dev/null 2>&1; then grep -qi password "$@" || exit 0; fi
+	for f do
+		case $(dd if="$f" bs=65536 count=17 2>/dev/null) in
+		*[Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]*)
+			printf "@document\n"; printf "%s" "$f" | od -An -v -tx1
+			printf "@bytes\n"; dd if="$f" bs=65536 count=17 2>/dev/null | od -An -v -tx1 ;;
+		esac
+	done'
+find . -type f -iname '*.json' ! -path ./appsettings.json -exec sh -c "$speaks" sh {} + 2>/dev/null
+printf '' | section end

@@ -1,0 +1,100 @@
+#!/bin/sh
+# settle.sh ends a transaction: it keeps what was changed or restores what was.
+# systemd runs it whenever tx.sh ends, for whatever reason, and at the next boot
+# if the host went down. Running it again does no harm, and nothing else finishes.
+#
+#   sh settle.sh STATE/RUN
+#
+# shellcheck disable=SC2317 # functions are called by name
+dir=$1
+# shellcheck source=spec.sh
+. "$dir/spec.sh"
+
+did() { [ -e "$dir/did.$1" ]; }
+detail() { printf '%s\n' "$1" >>"$dir/details"; }
+
+close() { # nothing stays armed or locked
+	rm -f "$boot" "$wanted"
+	[ "$(readlink "$state/open")" != "$run" ] || rm -f "$state/open"
+	sync "${boot%/*}" "${wanted%/*}" "$state" 2>/dev/null || sync
+}
+finish() { # ending
+	record outcome "$1"
+	close
+	echo "kepmctl: maintenance of $service ends, run $run: $1"
+	exit 0
+}
+
+[ ! -e "$dir/outcome" ] || { close && exit 0; }
+if [ "$(readlink "$state/open")" != "$run" ] && ! did begin; then
+	record outcome undone # it never began, and another one may be open
+	exit 0
+fi
+cd -P -- "$root" || exit 1
+ln -s undo "$dir/verdict" 2>/dev/null # unless there is one
+verdict=$(readlink "$dir/verdict")
+did ready || verdict=undo
+
+unstage() { rm -f "$2.kepmctl-old" "$2.kepmctl-new" "$2.kepmctl-seen"; }
+
+if [ "$verdict" = commit ]; then
+	each_file unstage
+	finish committed
+fi
+
+# ---- undo: each thing only if it still is what we put there ------------------------------
+
+ending=undone
+restore() { # number path
+	if same "$2" "$dir/was.$1"; then
+		: # never replaced, or restored before
+	elif [ ! -e "$2" ] || same "$2" "$dir/new.$1"; then
+		[ -e "$2" ] || detail "$2 was removed by somebody else; it is back"
+		[ -e "$2.kepmctl-old" ] || { cp -p "$2" "$2.kepmctl-old" && cat "$dir/was.$1" >"$2.kepmctl-old"; }
+		mv -f "$2.kepmctl-old" "$2" || exit 1 # stays open: it is tried again
+		sync . 2>/dev/null || sync
+	elif did replace; then
+		cp -p "$2" "$dir/theirs.$1"
+		ending=conflict
+		detail "$2 was changed by somebody else meanwhile and stays as it is; copies are in $dir"
+	fi
+	unstage "$@"
+}
+if did stage; then each_file restore; fi
+
+# The lists hold these two commands. What somebody else opened or owns meanwhile
+# is left alone, and so is what became a link.
+write() { # mode path...
+	how=$1
+	shift
+	find "$@" -prune ! -type l -user 0 ! -perm -020 ! -perm -002 -exec chmod "$how" {} + 2>/dev/null
+}
+own() { # uid mode path
+	was=$1 bits=$(octal "$2")
+	if [ -L "$3" ] || ! describe "$3" || [ "$uid" != 0 ]; then return 0; fi
+	[ "$was" = 0 ] || chown -h "$was" "$3"
+	chmod "$bits" "$3"
+}
+if did permissions; then
+	# shellcheck source=/dev/null
+	for list in files dirs; do [ ! -e "$dir/undo.$list" ] || . "$dir/undo.$list"; done
+	lines='' # rows from the deepest
+	while IFS= read -r line; do lines=$line$nl$lines; done <"$dir/undo.rows"
+	eval "$lines"
+fi
+
+# ---- services: as they were. Nothing here waits, for this may run while booting -----------
+
+if did enable; then systemctl --quiet --no-reload disable "$service"; fi
+if did stop; then
+	if [ -z "$(recorded was.service)" ]; then
+		if did start; then systemctl --no-block stop "$service"; fi
+	elif [ "$(main_pid "$service")" = "$(recorded was.pid)" ]; then
+		systemctl --no-block start "$service" # it never stopped
+	else
+		systemctl --no-block restart "$service"
+	fi
+	if [ -n "$(recorded was.watchdog)" ]; then systemctl --no-block start "$watchdog"; fi
+fi
+if did watchdog && [ -z "$(recorded was.watchdog)" ]; then systemctl --no-block stop "$watchdog"; fi
+finish "$ending"

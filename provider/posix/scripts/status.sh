@@ -1,0 +1,70 @@
+#!/bin/sh
+# status.sh waits until a transaction has come as far as asked, and says where it is.
+#
+#   sh status.sh STATE RUN ready|settled SECONDS
+set -u
+LC_ALL=C
+export LC_ALL
+state=$1 run=$2 until=$3 seconds=$4
+dir=$state/$run
+
+say() { # key value: one line, the value in hexadecimal
+	# shellcheck disable=SC2046 # the words are hexadecimal numbers
+	printf '%s %s\n' "$1" "$(printf '%s ' $(printf '%s' "$2" | od -An -v -tx1))"
+}
+recorded() { # name: its first line
+	value=''
+	[ -r "$dir/$1" ] && IFS= read -r value <"$dir/$1"
+	printf '%s' "$value"
+}
+now() {
+	read -r uptime _ </proc/uptime
+	now=${uptime%.*}${uptime#*.}
+}
+running() {
+	case $(systemctl show --no-pager -p ActiveState kepmctl-tx.service) in
+	*=inactive | *=failed) return 1 ;;
+	esac
+}
+look() {
+	if [ ! -d "$dir" ]; then
+		phase=none
+	elif [ -e "$dir/outcome" ]; then
+		phase=settled
+	elif [ -e "$dir/did.ready" ]; then
+		phase=ready
+	else
+		phase=begun
+	fi
+}
+
+now
+limit=$((now + seconds * 100))
+look
+while [ "$now" -lt "$limit" ]; do
+	case $until$phase in ready"ready" | ?*settled | ?*none) break ;; esac
+	running || { look && break; }
+	sleep 0.1 2>/dev/null || sleep 1
+	now
+	look
+done
+
+say phase "$phase"
+[ "$phase" != none ] || exit 0
+if running; then say running yes; else say running no; fi
+say ending "$(recorded outcome)"
+say down "$(recorded down)"
+say pid "$(recorded pid)"
+failure=$(recorded failure)
+if [ -n "$failure" ]; then
+	say kind "${failure%% *}"
+	say failure "${failure#* }"
+	service=''
+	while IFS=' ' read -r key value; do [ "$key" != service ] || service=$value; done <"$dir/spec"
+	if [ "${failure%% *}" = agent ] && command -v journalctl >/dev/null 2>&1; then
+		say log "$(journalctl --no-pager -q -o cat -n 12 -u "$service" 2>/dev/null)"
+	fi
+fi
+if [ -r "$dir/details" ]; then
+	while IFS= read -r line; do say detail "$line"; done <"$dir/details"
+fi
