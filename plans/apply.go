@@ -1,0 +1,179 @@
+package plans
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kepmctl/kepmctl/provider"
+)
+
+// ApplyOptions say how a plan is carried out.
+type ApplyOptions struct {
+	Run          string          // name of the run, [0-9a-z-]
+	Owner        string          // who applies, for the hosts' logs
+	RequireProof bool            // an open question of the proof undoes the host
+	FailStale    bool            // look at all hosts first, and change none if one is stale
+	Stop         context.Context // done: start no further host, finish those in flight
+}
+
+// An UnfitError says that a plan no longer fits; nothing was changed.
+type UnfitError struct {
+	Reason string
+	Hosts  []string
+	Hint   string
+}
+
+func (e *UnfitError) Error() string {
+	if len(e.Hosts) == 0 {
+		return "the plan no longer fits: " + e.Reason
+	}
+	const most = 5
+	names := strings.Join(e.Hosts[:min(len(e.Hosts), most)], ", ")
+	if len(e.Hosts) > most {
+		names += fmt.Sprintf(" (and %d more)", len(e.Hosts)-most)
+	}
+	return "the plan no longer fits: " + e.Reason + ": " + names
+}
+
+const planAgain = "make a new plan"
+
+// Apply carries out exactly what the plan says on the hosts that have changes.
+// Goals say how hosts are reached. It returns an *UnfitError before any host is
+// touched; whatever happens afterwards is in the outcome.
+func (f Fleet) Apply(ctx context.Context, p *Plan, goals []provider.Goal, o ApplyOptions) (Outcome, error) {
+	reach, err := f.fits(p, goals)
+	if err != nil {
+		return Outcome{}, err
+	}
+	var hosts []HostPlan
+	for _, h := range p.Hosts {
+		if len(h.Changes) > 0 && h.Problem == nil {
+			hosts = append(hosts, h)
+		}
+	}
+	if o.FailStale {
+		if err := f.noneStale(ctx, p, hosts, reach); err != nil {
+			return Outcome{}, err
+		}
+	}
+	results := make([]Result, len(hosts))
+	for i, h := range hosts {
+		results[i] = Result{Host: h.Name, Status: Skipped, Reason: "interrupted before it was started"}
+	}
+	report := f.counter(len(hosts))
+	each(o.Stop, len(hosts), f.Parallelism, func(_ context.Context, i int) {
+		h := hosts[i]
+		w := work{fleet: f, options: o, plan: p, host: h, goal: p.goal(h, reach[h.Name])}
+		w.step = func(message string) { report(Event{Type: HostStep, Host: h.Name, Message: message}) }
+		results[i] = w.carryOut(ctx)
+		report(Event{Type: HostDone, Host: h.Name, Status: results[i].Status, Message: results[i].Reason})
+	})
+	return Outcome{Run: o.Run, Results: results}, nil
+}
+
+// fits checks everything that can be known without asking a host.
+func (f Fleet) fits(p *Plan, goals []provider.Goal) (map[string]provider.Goal, error) {
+	if now := f.Now(); now.After(p.Expires) {
+		return nil, &UnfitError{Reason: "it expired at " + p.Expires.Format(time.RFC3339), Hint: planAgain}
+	}
+	if p.Scripts != f.Family.Digest {
+		return nil, &UnfitError{Reason: fmt.Sprintf("it was made by kepmctl %s, whose scripts differ from this one's", provider.Printable(p.Tool)), Hint: planAgain + ", or use that version"}
+	}
+	reach := map[string]provider.Goal{}
+	for _, g := range goals {
+		reach[g.Host.Name] = g
+	}
+	var missing, moved []string
+	for _, h := range p.Hosts {
+		switch g, ok := reach[h.Name]; {
+		case !ok:
+			missing = append(missing, h.Name)
+		case Reach(g) != h.Reach:
+			moved = append(moved, h.Name)
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		return nil, &UnfitError{Reason: "the configuration no longer has these hosts", Hosts: missing, Hint: planAgain}
+	case len(moved) > 0:
+		return nil, &UnfitError{Reason: "the configuration reaches these hosts in another way than when it was made", Hosts: moved, Hint: planAgain}
+	}
+	return reach, nil
+}
+
+// noneStale looks at every host that has changes and changes none.
+func (f Fleet) noneStale(ctx context.Context, p *Plan, hosts []HostPlan, reach map[string]provider.Goal) error {
+	stale := make([]string, len(hosts))
+	each(ctx, len(hosts), f.Parallelism, func(ctx context.Context, i int) {
+		g := p.goal(hosts[i], reach[hosts[i].Name])
+		l := f.lookAt(ctx, g)
+		if l.problem == nil {
+			if _, why := p.match(hosts[i], l.look, l.findings); why != "" {
+				stale[i] = hosts[i].Name
+			}
+		}
+	})
+	stale = slices.DeleteFunc(stale, func(s string) bool { return s == "" })
+	if len(stale) > 0 {
+		return &UnfitError{Reason: "these hosts are no longer what was planned for", Hosts: stale, Hint: planAgain + ", or leave them out with --stale skip"}
+	}
+	return ctx.Err()
+}
+
+// match compares a second look with the plan, by address: each planned change is
+// still to be made (it is returned), already made, or the host is stale.
+func (p *Plan) match(h HostPlan, l provider.Look, findings []provider.Finding) (todo []provider.Change, stale string) {
+	if why := p.moved(h, l); why != "" {
+		return nil, why
+	}
+	byControl := map[string]provider.Finding{}
+	for _, f := range findings {
+		byControl[f.Address] = f
+	}
+	for _, i := range h.Changes {
+		planned := p.Changes[i]
+		f := byControl[planned.Control]
+		// What a change asks of the service depends on whether it runs just now.
+		at := slices.IndexFunc(f.Changes, func(c provider.Change) bool {
+			c.Effect = planned.Effect
+			return c == planned
+		})
+		switch {
+		case at >= 0 && planned.Effect == provider.NoEffect && f.Changes[at].Effect == provider.Restart:
+			return nil, planned.Control + " would now restart the service, which was not planned"
+		case at >= 0:
+			todo = append(todo, f.Changes[at])
+		case f.Outcome == provider.Compliant:
+		default:
+			return nil, fmt.Sprintf("%s is now %s", planned.Control, firstOf(f.Have, f.Reason, "not judged"))
+		}
+	}
+	return todo, ""
+}
+
+// moved says what about the host itself is not as planned.
+func (p *Plan) moved(h HostPlan, l provider.Look) string {
+	for _, c := range []struct{ what, planned, now string }{
+		{"host key", h.HostKey, l.Peer.HostKey},
+		{"system", h.System, string(l.Facts.System.OS)},
+		{"agent version", h.Version, l.Facts.Version},
+		{"install root", h.Root, l.Facts.Root()},
+	} {
+		if c.planned != c.now {
+			return provider.Printable(fmt.Sprintf("its %s was %q and is %q", c.what, c.planned, c.now))
+		}
+	}
+	return ""
+}
+
+func firstOf(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}

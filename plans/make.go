@@ -1,0 +1,114 @@
+package plans
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kepmctl/kepmctl/provider"
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+// A Fleet is everything plans needs to reach hosts. All fields are handed in.
+type Fleet struct {
+	Dialer      transport.Dialer
+	Family      provider.Family
+	Ask         func(context.Context, transport.Conn, []transport.Question) []transport.Answer
+	Now         func() time.Time
+	Parallelism int         // hosts at work at once
+	Watch       func(Event) // called from one goroutine at a time; may be nil
+}
+
+// An Event tells whoever watches what has just happened.
+type Event struct {
+	Type    EventType
+	Host    string
+	Status  Status   // of the result, for HostDone
+	Problem *Problem // for HostLooked: why it gave no answer
+	Message string   // what the host does now, for HostStep
+	Done    int      // hosts finished so far
+	Total   int
+}
+
+// EventType is what kind of thing has happened.
+type EventType string
+
+// Events.
+const (
+	HostLooked EventType = "host_looked"
+	HostStep   EventType = "host_step"
+	HostDone   EventType = "host_done"
+)
+
+// Terms of a plan beyond what hosts say.
+type Terms struct {
+	Tool      string        // this program's version
+	TTL       time.Duration // until the plan expires
+	Tolerated int           // how many hosts may stay silent
+}
+
+type looked struct {
+	look     provider.Look
+	findings []provider.Finding
+	problem  *Problem
+}
+
+// Make looks at every goal's host and plans what must change. A host that gives no
+// answer has a Problem in the plan; only a cancelled context is an error.
+func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan, error) {
+	now := f.Now().UTC().Truncate(time.Second)
+	looks := make([]looked, len(goals))
+	report := f.counter(len(goals))
+	each(ctx, len(goals), f.Parallelism, func(ctx context.Context, i int) {
+		looks[i] = f.lookAt(ctx, goals[i])
+		report(Event{Type: HostLooked, Host: goals[i].Host.Name, Problem: looks[i].problem})
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("plan: interrupted before every host was looked at: %w", err)
+	}
+	p := assemble(goals, looks)
+	p.Tool, p.Scripts = t.Tool, f.Family.Digest
+	p.Created, p.Expires = now, now.Add(t.TTL)
+	p.Complete = len(p.Silent()) <= t.Tolerated
+	return p, nil
+}
+
+// Silent are the hosts that gave no answer.
+func (p *Plan) Silent() []HostPlan {
+	var list []HostPlan
+	for _, h := range p.Hosts {
+		if h.Problem != nil {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+func (f Fleet) lookAt(ctx context.Context, g provider.Goal) looked {
+	conn, err := f.Dialer.Dial(ctx, g.Host)
+	if err != nil {
+		return looked{problem: problemOf(err)}
+	}
+	defer conn.Close()
+	look, err := f.look(ctx, conn, g, provider.Questions)
+	if err != nil {
+		return looked{problem: problemOf(err)}
+	}
+	return looked{look: look, findings: provider.Judge(g, look)}
+}
+
+// look runs the one read-only script and asks the loopback services.
+func (f Fleet) look(ctx context.Context, conn transport.Conn, g provider.Goal, questions func(provider.Goal, provider.Facts) []transport.Question) (provider.Look, error) {
+	out, err := conn.Run(ctx, f.Family.Looker.Look(g))
+	if err != nil {
+		return provider.Look{}, err
+	}
+	facts, err := f.Family.Looker.Read(out)
+	if err != nil {
+		return provider.Look{}, err
+	}
+	if qs := questions(g, facts); len(qs) > 0 {
+		facts.Answers = f.Ask(ctx, conn, qs)
+	}
+	return provider.Look{At: f.Now(), Peer: conn.Peer(), Facts: facts}, nil
+}

@@ -1,0 +1,202 @@
+// Package plans compares wanted with present, keeps the difference, and carries it out.
+//
+// A plan is data: no scripts, no secrets, no connections. What to change comes from
+// the plan alone, how to reach hosts from the configuration alone.
+package plans
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kepmctl/kepmctl/provider"
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+// FormatVersion of plan documents: a minor one adds, a major one is refused.
+const FormatVersion = "1.0"
+
+// A Plan is what must change on which hosts. Each distinct baseline, change and
+// finding stands once; hosts refer to them by index.
+type Plan struct {
+	FormatVersion string             `json:"format_version"`
+	Tool          string             `json:"tool"`     // version that made it
+	Scripts       string             `json:"scripts"`  // digest of the scripts that will carry it out
+	Created       time.Time          `json:"created"`  // UTC
+	Expires       time.Time          `json:"expires"`  // checked when apply starts
+	Complete      bool               `json:"complete"` // no more hosts were silent than tolerated
+	Baselines     []Baseline         `json:"baselines"`
+	Changes       []provider.Change  `json:"changes"`
+	Findings      []provider.Finding `json:"findings"` // all that is not compliant
+	Hosts         []HostPlan         `json:"hosts"`    // sorted by name
+	Checksum      string             `json:"checksum"` // guards against accidents, not against people
+}
+
+// A Baseline is what a set of hosts must be.
+type Baseline struct {
+	Wants   []Want  `json:"wants"`
+	Options Options `json:"options"`
+}
+
+// Want is provider.Want as a plan keeps it.
+type Want struct {
+	Control string          `json:"control"`
+	Key     string          `json:"key,omitempty"`
+	Value   json.RawMessage `json:"value"`
+	Mode    provider.Mode   `json:"mode"`
+	File    string          `json:"file,omitempty"`
+	Line    int             `json:"line,omitempty"`
+}
+
+// Options is provider.Options as a plan keeps it; times are in seconds.
+type Options struct {
+	AgentRequired       bool    `json:"agent_required"`
+	AdministratorsGroup string  `json:"administrators_group,omitempty"`
+	StartTimeout        float64 `json:"start_timeout"`
+	ConfirmTimeout      float64 `json:"confirm_timeout"`
+}
+
+// A HostPlan is one host's part of a plan.
+type HostPlan struct {
+	Name      string   `json:"name"`
+	Reach     string   `json:"reach"` // digest of address, port, system, connection and install root
+	Baseline  int      `json:"baseline"`
+	Problem   *Problem `json:"problem,omitempty"` // why the host could not be looked at
+	HostKey   string   `json:"host_key,omitempty"`
+	System    string   `json:"system,omitempty"`
+	Version   string   `json:"agent_version,omitempty"`
+	Root      string   `json:"root,omitempty"`
+	Compliant int      `json:"compliant"` // how many controls are
+	Findings  []int    `json:"findings,omitempty"`
+	Changes   []int    `json:"changes,omitempty"`
+}
+
+// A Problem is why a host gave no answer.
+type Problem struct {
+	Kind    string `json:"kind"` // of transport's closed list, or "facts"
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Reach is the digest that ties a planned host to how the configuration reaches it.
+func Reach(g provider.Goal) string {
+	c := g.Host.Connection
+	c.ConnectTimeout, c.CommandTimeout = 0, 0 // patience is not identity
+	b, err := json.Marshal([]any{g.Host.Address, g.Host.Port, g.Host.OS, c, g.InstallRoot})
+	if err != nil {
+		panic("plans: a connection that is no data: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Restarts says whether a host's changes restart the service.
+func (p *Plan) Restarts(h HostPlan) bool {
+	return slices.ContainsFunc(h.Changes, func(i int) bool { return p.Changes[i].Effect == provider.Restart })
+}
+
+// goal is what the plan wants of a host, reached as the configuration says.
+func (p *Plan) goal(h HostPlan, reach provider.Goal) provider.Goal {
+	b := p.Baselines[h.Baseline]
+	g := provider.Goal{Host: reach.Host, InstallRoot: reach.InstallRoot, Options: b.Options.provider()}
+	for _, w := range b.Wants {
+		g.Wants = append(g.Wants, w.provider())
+	}
+	return g
+}
+
+func (w Want) provider() provider.Want {
+	return provider.Want{
+		Control: provider.Control{Name: w.Control, Key: w.Key}, Value: provider.Value(w.Value), Mode: w.Mode,
+		Source: provider.Source{File: w.File, Line: w.Line},
+	}
+}
+
+func (o Options) provider() provider.Options {
+	return provider.Options{
+		AgentRequired: o.AgentRequired, AdministratorsGroup: o.AdministratorsGroup,
+		StartTimeout: seconds(o.StartTimeout), ConfirmTimeout: seconds(o.ConfirmTimeout),
+	}
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func baselineOf(g provider.Goal) Baseline {
+	b := Baseline{Options: Options{
+		AgentRequired: g.Options.AgentRequired, AdministratorsGroup: g.Options.AdministratorsGroup,
+		StartTimeout: g.Options.StartTimeout.Seconds(), ConfirmTimeout: g.Options.ConfirmTimeout.Seconds(),
+	}}
+	for _, w := range g.Wants {
+		b.Wants = append(b.Wants, Want{
+			Control: w.Control.Name, Key: w.Control.Key, Value: json.RawMessage(w.Value), Mode: w.Mode,
+			File: w.Source.File, Line: w.Source.Line,
+		})
+	}
+	return b
+}
+
+// A table keeps each distinct value once and remembers where.
+type table[T any] struct {
+	list []T
+	at   map[string]int
+}
+
+func (t *table[T]) index(v T) int {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("plans: %T is no data: %v", v, err))
+	}
+	if t.at == nil {
+		t.at = map[string]int{}
+	}
+	i, ok := t.at[string(b)]
+	if !ok {
+		i = len(t.list)
+		t.list, t.at[string(b)] = append(t.list, v), i
+	}
+	return i
+}
+
+// assemble makes the plan of looked-at hosts; the order in which they answered
+// leaves no trace in it.
+func assemble(goals []provider.Goal, looks []looked) *Plan {
+	p := &Plan{FormatVersion: FormatVersion}
+	order := make([]int, len(goals))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(goals[a].Host.Name, goals[b].Host.Name) })
+	var baselines table[Baseline]
+	var changes table[provider.Change]
+	var findings table[provider.Finding]
+	for _, i := range order {
+		l := looks[i]
+		h := HostPlan{Name: goals[i].Host.Name, Reach: Reach(goals[i]), Baseline: baselines.index(baselineOf(goals[i])), Problem: l.problem}
+		if l.problem == nil {
+			h.HostKey, h.System = l.look.Peer.HostKey, string(l.look.Facts.System.OS)
+			h.Version, h.Root = l.look.Facts.Version, l.look.Facts.Root()
+		}
+		for _, f := range l.findings {
+			if f.Outcome == provider.Compliant {
+				h.Compliant++
+				continue
+			}
+			h.Findings = append(h.Findings, findings.index(f))
+			for _, c := range f.Changes {
+				h.Changes = append(h.Changes, changes.index(c))
+			}
+		}
+		p.Hosts = append(p.Hosts, h)
+	}
+	p.Baselines, p.Changes, p.Findings = baselines.list, changes.list, findings.list
+	return p
+}
+
+// problemOf names why a host gave no answer.
+func problemOf(err error) *Problem {
+	return &Problem{Kind: transport.Kind(err), Message: provider.Printable(err.Error()), Hint: transport.Hint(err)}
+}

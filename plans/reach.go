@@ -1,0 +1,140 @@
+package plans
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kepmctl/kepmctl/provider"
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+func (w *work) dial(ctx context.Context) error {
+	w.hangUp()
+	conn, err := w.fleet.Dialer.Dial(ctx, w.goal.Host)
+	if err != nil {
+		return err
+	}
+	w.conn = conn
+	return nil
+}
+
+func (w *work) hangUp() {
+	if w.conn != nil {
+		_ = w.conn.Close() // nothing is owed to a connection we leave
+		w.conn = nil
+	}
+}
+
+// await follows the transaction until it has come to a phase or is settled. A lost
+// connection is dialled again until the host must have settled by itself.
+func (w *work) await(ctx context.Context, until provider.Phase) (provider.State, error) {
+	const look = 10 // seconds that one question waits on the host
+	asked := false
+	for {
+		state, err := w.status(ctx, until, look)
+		switch {
+		case err != nil:
+			return state, err
+		case state.Phase == provider.PhaseSettled, state.Phase == until:
+			return state, nil
+		case state.Phase == provider.PhaseNone:
+			return state, fmt.Errorf("the host does not know run %s any more", w.options.Run)
+		case w.fleet.Now().After(w.until()):
+			return state, fmt.Errorf("run %s did not settle in time", w.options.Run)
+		case !state.Running && !asked: // settling was itself interrupted
+			asked = true
+			if _, err := w.ask(ctx, w.fleet.Family.Changer.Settle(w.options.Run, provider.Undo)); err != nil {
+				return state, err
+			}
+		case !state.Running && !pause(ctx, time.Second):
+			return state, ctx.Err()
+		}
+	}
+}
+
+// until is when the host has settled by itself, whatever happened.
+func (w *work) until() time.Time {
+	return w.begun.Add(w.goal.Options.StartTimeout + w.goal.Options.ConfirmTimeout + margin)
+}
+
+func (w *work) status(ctx context.Context, until provider.Phase, seconds int) (provider.State, error) {
+	out, err := w.ask(ctx, w.fleet.Family.Changer.Status(w.options.Run, until, seconds))
+	if err != nil {
+		return provider.State{}, err
+	}
+	state, ok := provider.ReadState(out.Stdout)
+	if !ok {
+		return state, fmt.Errorf("ask for run %s: the host's answer is none: %s", w.options.Run, provider.Printable(tail(out.Stderr)))
+	}
+	return state, nil
+}
+
+// ask runs a script that may be run twice, over a new connection if the old one
+// broke, until the host must have settled.
+func (w *work) ask(ctx context.Context, s transport.Script) (transport.Output, error) {
+	for {
+		var err error
+		if w.conn == nil {
+			err = w.dial(ctx)
+		}
+		if err == nil {
+			var out transport.Output
+			if out, err = w.conn.Run(ctx, s); err == nil {
+				return out, nil
+			}
+			w.hangUp()
+		}
+		if w.fleet.Now().After(w.until()) || !pause(ctx, time.Second) {
+			return transport.Output{}, err
+		}
+	}
+}
+
+// pause waits; false means that the context ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (w *work) result(s Status, reason, hint string) Result {
+	return Result{Host: w.host.Name, Status: s, Reason: provider.Printable(reason), Hint: hint, Run: w.options.Run}
+}
+
+func (w *work) problem(s Status, err error) Result {
+	p := problemOf(err)
+	r := w.result(s, p.Message, p.Hint)
+	r.Kind = p.Kind
+	return r
+}
+
+func (w *work) inDoubt(err error) Result {
+	r := w.problem(InDoubt, err)
+	r.Until = w.until()
+	r.Hint = "the host settles by itself; plan again after that"
+	return r
+}
+
+func tail(b []byte) string {
+	const most = 300
+	return strings.TrimSpace(string(b[max(0, len(b)-most):]))
+}
+
+func printable(list []string) []string {
+	for i, s := range list {
+		list[i] = provider.Printable(s)
+	}
+	return list
+}
+
+// printableLines keeps line ends, and nothing else that steers a terminal.
+func printableLines(s string) string {
+	return strings.Join(printable(strings.Split(s, "\n")), "\n")
+}

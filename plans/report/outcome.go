@@ -1,0 +1,126 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kepmctl/kepmctl/plans"
+)
+
+// Outcome shows what became of a plan: what did not go as planned first, grouped
+// by how it ended and why.
+func (t *Text) Outcome(p *plans.Plan, o plans.Outcome) error {
+	for _, s := range []plans.Status{
+		plans.InDoubt, plans.Failed, plans.RolledBack, plans.Stale, plans.Locked, plans.Unreachable, plans.Skipped, plans.Unverified,
+	} {
+		t.ended(o, s)
+	}
+	t.outcomeSummary(p, o)
+	return t.err
+}
+
+// ended shows the hosts of one status, those with the same reason together.
+func (t *Text) ended(o plans.Outcome, s plans.Status) {
+	type reason struct{ why, hint string }
+	groups := map[reason][]plans.Result{}
+	var order []reason
+	for _, r := range o.Results {
+		if r.Status != s {
+			continue
+		}
+		k := reason{firstOf(r.Reason, strings.Join(r.Open, "; ")), r.Hint}
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], r)
+	}
+	for _, k := range order {
+		hosts := groups[k]
+		names := make([]string, len(hosts))
+		for i, r := range hosts {
+			names[i] = r.Host
+		}
+		t.line("  %s %s   %s", markOf(s), strings.ReplaceAll(string(s), "_", " "), hostCount(len(hosts)))
+		t.line("    why: %s", k.why)
+		if k.hint != "" {
+			t.line("    fix: %s", k.hint)
+		}
+		t.first(hosts[0])
+		t.line("    %s\n", list(names, t.View == Full))
+	}
+}
+
+// first gives the details of a group's first host.
+func (t *Text) first(r plans.Result) {
+	for _, d := range r.Details {
+		t.line("    left: %s", d)
+	}
+	if !r.Until.IsZero() {
+		t.line("    settled by: %s", r.Until.UTC().Format(time.RFC3339))
+	}
+	if r.Log != "" {
+		t.line("    the service's last lines on %s:", r.Host)
+		for l := range strings.Lines(r.Log) {
+			t.line("      | %s", strings.TrimRight(l, "\n"))
+		}
+	}
+}
+
+func markOf(s plans.Status) string {
+	switch s {
+	case plans.Failed, plans.RolledBack:
+		return "x"
+	default:
+		return "?"
+	}
+}
+
+func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
+	changed := o.Count(plans.Done) + o.Count(plans.Unverified)
+	unreachable := len(p.Silent()) + o.Count(plans.Unreachable)
+	unchanged := len(p.Hosts) - len(o.Results) - len(p.Silent()) + o.Count(plans.Already)
+	parts := []string{fmt.Sprintf("%d changed", changed)}
+	if unchanged > 0 {
+		parts = append(parts, fmt.Sprintf("%d unchanged", unchanged))
+	}
+	for _, s := range []plans.Status{plans.RolledBack, plans.Failed, plans.InDoubt, plans.Stale, plans.Locked, plans.Skipped} {
+		if n := o.Count(s); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(s), "_", " ")))
+		}
+	}
+	if unreachable > 0 {
+		parts = append(parts, fmt.Sprintf("%d unreachable", unreachable))
+	}
+	verdict := "Apply complete!"
+	if slices.ContainsFunc(o.Results, func(r plans.Result) bool { return !r.AsPlanned() }) {
+		verdict = "Apply finished with failures."
+	}
+	text := fmt.Sprintf("%s Hosts: %s.", verdict, strings.Join(parts, ", "))
+	median, worst, host, restarts := o.Down()
+	if restarts > 0 {
+		text += fmt.Sprintf(" Restarts: %d.", restarts)
+	}
+	if worst > 0 {
+		text += fmt.Sprintf(" Agent down: median %s, worst %s (%s).", short(median), short(worst), host)
+	}
+	if n := o.Count(plans.Unverified); n > 0 {
+		text += fmt.Sprintf(" Unverified: %d.", n)
+	}
+	t.line("%s", text)
+}
+
+func short(d time.Duration) string {
+	return fmt.Sprintf("%g s", math.Round(d.Seconds()*10)/10)
+}
+
+func firstOf(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}

@@ -1,0 +1,263 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/provider"
+)
+
+// Plan shows what would change, what nobody but a person can mend, and what is not known.
+func (t *Text) Plan(p *plans.Plan) error {
+	switch t.View {
+	case Brief:
+	case Hosts:
+		t.byHost(p)
+	default:
+		t.byChange(p)
+		t.notes(p)
+	}
+	t.silent(p)
+	t.planSummary(p)
+	return t.err
+}
+
+// A group is one change, or one finding, and the hosts that share it.
+type group struct {
+	control  string
+	severity provider.Severity
+	change   provider.Change
+	finding  provider.Finding
+	hosts    []string
+}
+
+// bySeverity orders groups: the heaviest first, then those with most hosts.
+func bySeverity(a, b *group) int {
+	return cmp.Or(
+		cmp.Compare(b.severity.Rank(), a.severity.Rank()),
+		cmp.Compare(len(b.hosts), len(a.hosts)),
+		cmp.Compare(a.control, b.control),
+		cmp.Compare(a.change.Attr+a.change.From, b.change.Attr+b.change.From),
+		cmp.Compare(a.finding.Have+a.finding.Reason, b.finding.Have+b.finding.Reason),
+	)
+}
+
+func (t *Text) byChange(p *plans.Plan) {
+	groups := map[int]*group{}
+	of := map[string]int{} // hosts per control
+	for _, h := range p.Hosts {
+		for _, i := range h.Changes {
+			c := p.Changes[i]
+			if groups[i] == nil {
+				groups[i] = &group{control: c.Control, severity: entry(c.Control).Severity, change: c}
+			}
+			groups[i].hosts = append(groups[i].hosts, h.Name)
+			of[c.Control]++
+		}
+	}
+	var common, odd []*group
+	for _, g := range groups {
+		if len(g.hosts)*100 < of[g.control] { // a strange one among many alike
+			odd = append(odd, g)
+		} else {
+			common = append(common, g)
+		}
+	}
+	t.section("Odd ones out: fewer than 1 in 100 of the hosts that this control changes", odd)
+	t.section("", common)
+}
+
+func (t *Text) section(title string, groups []*group) {
+	if len(groups) == 0 {
+		return
+	}
+	if title != "" {
+		t.line("%s\n", title)
+	}
+	slices.SortFunc(groups, bySeverity)
+	for _, g := range groups {
+		e := entry(g.control)
+		t.line("  # %s   %s   %s   %s", g.control, string(g.severity), e.Section, hostCount(len(g.hosts)))
+		t.change(g.change)
+		if t.View == Full {
+			t.line("    why: %s", e.Rationale)
+		}
+		t.line("    %s\n", list(g.hosts, t.View == Full))
+	}
+}
+
+// change shows one change with its mark, and what it asks of the service.
+func (t *Text) change(c provider.Change) {
+	mark := map[provider.Action]string{provider.Add: "+", provider.Remove: "-"}[c.Action]
+	if mark == "" {
+		mark = "~"
+	}
+	from := c.From
+	if from == "" {
+		from = "(not set)"
+	}
+	if len(from)+len(c.To) > 70 {
+		t.line("  %s %s   %s\n       -> %s", mark, c.Attr, from, c.To)
+	} else {
+		t.line("  %s %s   %s -> %s", mark, c.Attr, from, c.To)
+	}
+	if c.Effect != provider.NoEffect {
+		t.line("  ! %s the agent's service", string(c.Effect))
+	}
+}
+
+// notes are the findings that the plan does not mend.
+func (t *Text) notes(p *plans.Plan) {
+	person, audit, unclear := map[int]*group{}, map[int]*group{}, map[int]*group{}
+	for _, h := range p.Hosts {
+		for _, i := range h.Findings {
+			f := p.Findings[i]
+			into := map[int]*group{}
+			switch {
+			case f.Outcome == provider.Unknown:
+				into = unclear
+			case f.Outcome == provider.NonCompliant && f.Mode == provider.Audit:
+				into = audit
+			case p.NeedsPerson(h, i):
+				into = person
+			}
+			if into[i] == nil {
+				into[i] = &group{control: f.Address, severity: f.Severity, finding: f}
+			}
+			into[i].hosts = append(into[i].hosts, h.Name)
+		}
+	}
+	t.findings("Needs a person: kepmctl does not change these", "x", person)
+	t.findings("Not known", "?", unclear)
+	t.findings("In audit: reported, not changed", "x", audit)
+}
+
+func (t *Text) findings(title, mark string, groups map[int]*group) {
+	if len(groups) == 0 {
+		return
+	}
+	t.line("%s\n", title)
+	sorted := make([]*group, 0, len(groups))
+	for _, g := range groups {
+		sorted = append(sorted, g)
+	}
+	slices.SortFunc(sorted, bySeverity)
+	for _, g := range sorted {
+		t.finding(mark, g)
+		t.line("    %s\n", list(g.hosts, t.View == Full))
+	}
+}
+
+func (t *Text) finding(mark string, g *group) {
+	f := g.finding
+	t.line("  %s %s   %s   %s", mark, g.control, string(g.severity), hostCount(len(g.hosts)))
+	if f.Have != "" {
+		t.line("    has: %s", f.Have)
+	}
+	if f.Reason != "" {
+		t.line("    why: %s", f.Reason)
+	}
+	if f.Hint != "" {
+		t.line("    fix: %s", f.Hint)
+	}
+}
+
+func (t *Text) byHost(p *plans.Plan) {
+	for _, h := range p.Hosts {
+		if h.Problem != nil || (len(h.Changes) == 0 && len(h.Findings) == 0) {
+			continue
+		}
+		t.line("  # %s   agent %s   %s", h.Name, orUnknown(h.Version), h.Root)
+		for _, i := range h.Changes {
+			c := p.Changes[i]
+			named := c
+			named.Attr = c.Control + " " + c.Attr
+			t.change(named)
+		}
+		for _, i := range h.Findings {
+			f := p.Findings[i]
+			g := &group{control: f.Address, severity: f.Severity, finding: f, hosts: []string{h.Name}}
+			switch {
+			case f.Outcome == provider.Unknown:
+				t.finding("?", g)
+			case f.Outcome == provider.NonCompliant && (f.Mode == provider.Audit || p.NeedsPerson(h, i)):
+				t.finding("x", g)
+			}
+		}
+		t.line("")
+	}
+}
+
+// silent groups the hosts that gave no answer by what stood in the way.
+func (t *Text) silent(p *plans.Plan) {
+	byKind := map[string][]plans.HostPlan{}
+	for _, h := range p.Silent() {
+		byKind[h.Problem.Kind] = append(byKind[h.Problem.Kind], h)
+	}
+	kinds := make([]string, 0, len(byKind))
+	for k := range byKind {
+		kinds = append(kinds, k)
+	}
+	slices.Sort(kinds)
+	if len(kinds) > 0 {
+		t.line("No answer\n")
+	}
+	for _, kind := range kinds {
+		hosts := byKind[kind]
+		names := make([]string, len(hosts))
+		for i, h := range hosts {
+			names[i] = h.Name
+		}
+		t.line("  ? %s   %s", kind, hostCount(len(hosts)))
+		t.line("    why: %s: %s", hosts[0].Name, hosts[0].Problem.Message)
+		if hint := hosts[0].Problem.Hint; hint != "" {
+			t.line("    fix: %s", hint)
+		}
+		t.line("    %s\n", list(names, t.View == Full))
+	}
+}
+
+func (t *Text) planSummary(p *plans.Plan) {
+	s := p.Summary()
+	var rest []string
+	for _, c := range []struct {
+		n         int
+		one, many string
+	}{
+		{s.Audit, "finding in audit", "findings in audit"},
+		{s.NeedPerson, "finding needs a person", "findings need a person"},
+		{s.Unknown, "unknown", "unknown"},
+		{s.Unreachable, "unreachable", "unreachable"},
+	} {
+		if c.n > 0 {
+			rest = append(rest, count(c.n, c.one, c.many))
+		}
+	}
+	if s.Change == 0 {
+		text := fmt.Sprintf("No changes. %d of %s match the configuration.", s.Compliant, hostCount(s.Hosts))
+		if len(rest) > 0 {
+			text += " " + strings.Join(rest, ", ") + "."
+		}
+		t.line("%s", text)
+		return
+	}
+	t.line("Plan: %d of %s to change: %d to add, %d to change, %d to remove. %s.",
+		s.Change, hostCount(s.Hosts), s.Add, s.Modify, s.Remove, count(s.Restarts, "restart", "restarts"))
+	t.line("      %s.", strings.Join(append([]string{fmt.Sprintf("%d compliant", s.Compliant)}, rest...), ", "))
+}
+
+func entry(control string) provider.Entry {
+	name, _, _ := strings.Cut(control, "[")
+	e, _ := provider.EntryOf(name)
+	return e
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "of unknown version"
+	}
+	return s
+}

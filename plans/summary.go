@@ -1,0 +1,115 @@
+package plans
+
+import (
+	"slices"
+	"time"
+
+	"github.com/kepmctl/kepmctl/provider"
+)
+
+// A Summary counts a plan.
+type Summary struct {
+	Hosts       int `json:"hosts"`
+	Change      int `json:"change"` // hosts to change
+	Add         int `json:"add"`    // changes, by action
+	Modify      int `json:"modify"`
+	Remove      int `json:"remove"`
+	Restarts    int `json:"restarts"`     // hosts whose service restarts
+	Compliant   int `json:"compliant"`    // hosts on which every enforced control is as wanted
+	Audit       int `json:"audit"`        // findings that are reported only
+	NeedPerson  int `json:"need_person"`  // findings no change of this program can mend
+	Unknown     int `json:"unknown"`      // findings that could not be told
+	Unreachable int `json:"unreachable"`  // hosts that gave no answer
+	OnlyStart   int `json:"only_start"`   // hosts whose service is started, not restarted
+	Unmatched   int `json:"not_matching"` // hosts that answered and do not match the configuration
+}
+
+// Summary counts the plan.
+func (p *Plan) Summary() Summary {
+	s := Summary{Hosts: len(p.Hosts)}
+	for _, h := range p.Hosts {
+		if h.Problem != nil {
+			s.Unreachable++
+			continue
+		}
+		if len(h.Changes) > 0 {
+			s.Change++
+		}
+		if p.matches(h) {
+			s.Compliant++
+		} else {
+			s.Unmatched++
+		}
+		p.count(h, &s)
+	}
+	return s
+}
+
+func (p *Plan) count(h HostPlan, s *Summary) {
+	for _, i := range h.Changes {
+		switch p.Changes[i].Action {
+		case provider.Add:
+			s.Add++
+		case provider.Remove:
+			s.Remove++
+		default:
+			s.Modify++
+		}
+	}
+	switch {
+	case p.Restarts(h):
+		s.Restarts++
+	case slices.ContainsFunc(h.Changes, func(i int) bool { return p.Changes[i].Effect == provider.Start }):
+		s.OnlyStart++
+	}
+	for _, i := range h.Findings {
+		switch f := p.Findings[i]; {
+		case f.Outcome == provider.Unknown:
+			s.Unknown++
+		case f.Outcome == provider.NonCompliant && f.Mode == provider.Audit:
+			s.Audit++
+		case p.NeedsPerson(h, i):
+			s.NeedPerson++
+		}
+	}
+}
+
+// NeedsPerson says whether a finding of the host is an enforced demand for which
+// the plan has no change.
+func (p *Plan) NeedsPerson(h HostPlan, finding int) bool {
+	f := p.Findings[finding]
+	return f.Outcome == provider.NonCompliant && f.Mode == provider.Enforce &&
+		!slices.ContainsFunc(h.Changes, func(i int) bool { return p.Changes[i].Control == f.Address })
+}
+
+// matches says whether everything enforced on the host is as wanted.
+func (p *Plan) matches(h HostPlan) bool {
+	return !slices.ContainsFunc(h.Findings, func(i int) bool {
+		f := p.Findings[i]
+		return f.Mode == provider.Enforce && (f.Outcome == provider.NonCompliant || f.Outcome == provider.Unknown)
+	})
+}
+
+// Down is how long the agents did not answer: the median and the worst of the
+// hosts that restarted, and which host that was.
+func (o Outcome) Down() (median, worst time.Duration, host string, restarts int) {
+	var all []time.Duration
+	for _, r := range o.Results {
+		if !r.Restarted {
+			continue
+		}
+		restarts++
+		if r.Down == 0 {
+			continue
+		}
+		all = append(all, r.Down)
+		if r.Down > worst {
+			worst, host = r.Down, r.Host
+		}
+	}
+	if len(all) == 0 {
+		return 0, 0, "", restarts
+	}
+	slices.Sort(all)
+	return all[len(all)/2], worst, host, restarts
+}

@@ -1,0 +1,205 @@
+package plans
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kepmctl/kepmctl/provider"
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+// work is one host's part of an apply.
+type work struct {
+	fleet   Fleet
+	options ApplyOptions
+	plan    *Plan
+	host    HostPlan
+	goal    provider.Goal
+	step    func(string)
+
+	conn  transport.Conn
+	begun time.Time
+}
+
+// margin is what systemd grants a transaction beyond its own time limits, and
+// settling after it: see begin.sh.
+const margin = 30*time.Second + 90*time.Second
+
+func (w *work) carryOut(ctx context.Context) Result {
+	w.step("looking again")
+	if err := w.dial(ctx); err != nil {
+		return w.problem(Unreachable, err)
+	}
+	defer w.hangUp()
+	before, err := w.fleet.look(ctx, w.conn, w.goal, beforeQuestions)
+	if err != nil {
+		return w.problem(Unreachable, err)
+	}
+	if t := before.Facts.Transaction; t != nil {
+		return w.result(Locked, fmt.Sprintf("transaction %s by %s is open", t.Run, t.Owner), "it settles by itself; apply again later")
+	}
+	todo, stale := w.plan.match(w.host, before, provider.Judge(w.goal, before))
+	if stale != "" {
+		return w.result(Stale, stale, planAgain)
+	}
+	if len(todo) == 0 {
+		return w.result(Already, "", "")
+	}
+	tx, err := provider.Compile(w.goal, before, todo, w.options.Run, w.options.Owner)
+	if err != nil {
+		return w.result(Failed, err.Error(), "nothing was changed")
+	}
+	return w.transact(ctx, tx, before, todo)
+}
+
+// transact begins the transaction, proves it and offers the verdict.
+func (w *work) transact(ctx context.Context, tx provider.Transaction, before provider.Look, todo []provider.Change) Result {
+	w.step("changing")
+	w.begun = w.fleet.Now()
+	if refused, ok := w.begin(ctx, tx); !ok {
+		return refused
+	}
+	state, err := w.await(ctx, provider.PhaseReady)
+	if err != nil {
+		return w.inDoubt(err)
+	}
+	if state.Phase == provider.PhaseSettled {
+		return w.settled(ctx, state, provider.Proof{}, before)
+	}
+	w.step("proving")
+	proof := w.prove(ctx, before, todo, state)
+	verdict := provider.Commit
+	if len(proof.Contradictions) > 0 || (w.options.RequireProof && len(proof.Open) > 0) {
+		verdict = provider.Undo
+	}
+	w.step("settling")
+	if _, err := w.ask(ctx, w.fleet.Family.Changer.Settle(tx.Run, verdict)); err != nil {
+		return w.inDoubt(err)
+	}
+	if state, err = w.await(ctx, provider.PhaseSettled); err != nil {
+		return w.inDoubt(err)
+	}
+	return w.settled(ctx, state, proof, before)
+}
+
+// begin uploads and starts the transaction. When the connection breaks meanwhile
+// it is not sent again: the host says whether it began.
+func (w *work) begin(ctx context.Context, tx provider.Transaction) (Result, bool) {
+	out, err := w.conn.Run(ctx, w.fleet.Family.Changer.Begin(tx))
+	state, ok := provider.ReadState(out.Stdout)
+	if err != nil || !ok {
+		if err == nil {
+			err = fmt.Errorf("begin the transaction: exit %d: %s", out.Exit, provider.Printable(tail(out.Stderr)))
+		}
+		if state, lost := w.status(ctx, provider.PhaseReady, 0); lost == nil && state.Phase != provider.PhaseNone {
+			return Result{}, true
+		} else if lost != nil {
+			return w.inDoubt(err), false
+		}
+		return w.problem(Failed, err), false
+	}
+	if state.Phase != provider.PhaseNone {
+		return Result{}, true
+	}
+	status := Failed
+	if state.Kind == "locked" {
+		status = Locked
+	}
+	r := w.result(status, state.Failure, "nothing was changed")
+	r.Kind = state.Kind
+	return r, false
+}
+
+// prove looks a third time, asks the services, and tries a fresh login.
+func (w *work) prove(ctx context.Context, before provider.Look, todo []provider.Change, state provider.State) provider.Proof {
+	after, err := w.fleet.look(ctx, w.conn, w.goal, afterQuestions)
+	if err != nil {
+		return provider.Proof{Open: []string{"the look after the change: " + provider.Printable(err.Error())}}
+	}
+	after.Facts.Transaction = nil // it is ours
+	proof := provider.Prove(w.goal, before, after, todo)
+	if state.PID != 0 && after.Facts.Service.PID != state.PID {
+		proof.Contradictions = append(proof.Contradictions, "the service restarted by itself after it was ready")
+	}
+	switch err := w.freshLogin(ctx); {
+	case err == nil:
+	case errors.Is(err, transport.ErrAuth), errors.Is(err, transport.ErrElevate):
+		proof.Contradictions = append(proof.Contradictions, "a fresh login does not elevate any more: "+provider.Printable(err.Error()))
+	default:
+		proof.Open = append(proof.Open, "a fresh login: "+provider.Printable(err.Error()))
+	}
+	return proof
+}
+
+// freshLogin shows that the way in still leads to root: the agent we restarted may
+// be what grants it.
+func (w *work) freshLogin(ctx context.Context) error {
+	conn, err := w.fleet.Dialer.Dial(ctx, w.goal.Host)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Run(ctx, transport.Script{Name: "login.sh", Text: ":", Elevate: true})
+	return err
+}
+
+// settled reads how the host says the transaction ended.
+func (w *work) settled(ctx context.Context, state provider.State, proof provider.Proof, before provider.Look) Result {
+	r := w.result(Done, "", "")
+	r.Down, r.Log, r.Details, r.Kind = state.Down, printableLines(state.Log), printable(state.Details), state.Kind
+	r.Restarted = state.PID != 0
+	if state.Ending == provider.Committed {
+		r.Changes = w.host.Changes
+		if r.Open = proof.Open; len(r.Open) > 0 {
+			r.Status = Unverified
+		}
+		return r
+	}
+	r.Status = RolledBack
+	r.Reason = firstOf(strings.Join(proof.Contradictions, "; "), provider.Printable(state.Failure),
+		strings.Join(proof.Open, "; "), "the host settled before a verdict came")
+	if state.Kind == "stale" {
+		r.Status, r.Hint = Stale, planAgain
+	}
+	if state.Kind == "locked" {
+		r.Status = Locked
+	}
+	if state.Ending != provider.Undone {
+		r.Status, r.Hint = Failed, "look at the host: not everything could be restored"
+	}
+	if before.Facts.Service.Active && !w.runsAgain(ctx) {
+		r.Status, r.Hint = Failed, "look at the host: the service did not come back after the undo"
+	}
+	return r
+}
+
+// runsAgain waits until the service that ran before the undo runs again.
+func (w *work) runsAgain(ctx context.Context) bool {
+	limit := w.fleet.Now().Add(w.goal.Options.StartTimeout)
+	for {
+		look, err := w.fleet.look(ctx, w.conn, w.goal, noQuestions)
+		if err == nil && look.Facts.Service.Active {
+			return true
+		}
+		if w.fleet.Now().After(limit) || !pause(ctx, time.Second) {
+			return false
+		}
+		if err != nil {
+			_ = w.dial(ctx) // the next look says whether it helped
+		}
+	}
+}
+
+func beforeQuestions(g provider.Goal, f provider.Facts) []transport.Question {
+	return provider.ProofQuestions(g, f, false)
+}
+
+func afterQuestions(g provider.Goal, f provider.Facts) []transport.Question {
+	f.Transaction = nil // it is ours
+	return provider.ProofQuestions(g, f, true)
+}
+
+func noQuestions(provider.Goal, provider.Facts) []transport.Question { return nil }
