@@ -1,0 +1,150 @@
+package hcl
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/kepmctl/kepmctl/provider"
+)
+
+// A slot is one attribute of a baseline, wherever it is written. Labels are in
+// lower case: the agent's keys and directories are matched that way.
+type slot struct{ block, label, attr string }
+
+// A setting is what a slot holds. A nil value undoes what was inherited: not managed.
+type setting struct {
+	value any    // as provider.MakeValue takes it, or an option's own type
+	label string // as written
+	at    hcl.Range
+}
+
+func (s setting) source() provider.Source { return sourceOf(s.at) }
+
+// agentPresent is the slot that says that there is an agent block.
+const agentPresent = "(present)"
+
+// A baseline is a baseline block: merged is what it inherits, overlaid with its own.
+type baseline struct {
+	address string
+	at      hcl.Range
+	own     map[slot]setting
+	extends []reference
+	merged  map[slot]setting // nil until resolved
+}
+
+func (r *reading) readBaselines() {
+	r.baselines = map[string]*baseline{}
+	for _, b := range builtinBaselines(r.d) {
+		r.addBaseline(b, "builtin."+b.Labels[0])
+	}
+	for _, b := range r.blocks["baseline"] {
+		r.addBaseline(b, address(b))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.baselines)) {
+		r.resolve(r.baselines[name], nil)
+	}
+	for _, b := range r.baselines {
+		r.checkRows(b)
+	}
+}
+
+func (r *reading) addBaseline(block *hclsyntax.Block, name string) {
+	if r.baselines[name] != nil {
+		return // reported as a duplicate
+	}
+	b := &baseline{address: name, at: block.DefRange(), own: map[slot]setting{}}
+	top := r.attrs(block)
+	top.text("title")
+	b.extends = top.references("extends", "baseline", "builtin")
+	for _, inner := range block.Body.Blocks {
+		r.readSettings(b.own, inner)
+	}
+	r.baselines[name] = b
+}
+
+// readSettings fills the slots of one block of a baseline.
+func (r *reading) readSettings(own map[slot]setting, block *hclsyntax.Block) {
+	switch block.Type {
+	case "app_setting":
+		r.readAppSetting(own, block)
+		return
+	case "permissions":
+		for _, row := range block.Body.Blocks {
+			r.readRow(own, row)
+		}
+	case "agent":
+		own[slot{"agent", "", agentPresent}] = setting{value: true, at: block.DefRange()}
+	}
+	a := r.attrs(block)
+	for _, attribute := range baselineAttributes() {
+		if attribute.block == block.Type && a.has(attribute.name) {
+			s := setting{at: a.body.Attributes[attribute.name].NameRange}
+			if v, ok := attribute.read(a, attribute.name); ok {
+				s.value = v
+			}
+			own[slot{block.Type, "", attribute.name}] = s
+		}
+	}
+}
+
+// resolve merges what a baseline extends: later entries, then its own slots, win.
+// The path holds the baselines that are being resolved.
+func (r *reading) resolve(b *baseline, path []string) {
+	if b.merged != nil {
+		return
+	}
+	path = append(path, b.address)
+	merged := map[slot]setting{}
+	for _, ref := range b.extends {
+		if i := slices.Index(path, ref.address); i >= 0 {
+			r.d.errorf(ref.at.Ptr(), "A baseline extends itself", "%s.", strings.Join(append(slices.Clone(path[i:]), ref.address), " -> "))
+			continue
+		}
+		if parent, ok := find(r.d, ref, r.baselines); ok {
+			r.resolve(parent, path)
+			maps.Copy(merged, parent.merged)
+		}
+	}
+	maps.Copy(merged, b.own)
+	b.merged = merged
+}
+
+// wants are the controls of a baseline, by control.
+func (b *baseline) wants() []provider.Want {
+	var wants []provider.Want
+	add := func(name, key string, s setting) {
+		wants = append(wants, provider.Want{
+			Control: provider.Control{Name: name, Key: key}, Value: provider.MakeValue(s.value), Source: s.source(),
+		})
+	}
+	controls := map[slot]string{{"agent", "", agentPresent}: provider.AgentInstalled}
+	for _, a := range baselineAttributes() {
+		if a.control != "" {
+			controls[slot{a.block, "", a.name}] = a.control
+		}
+	}
+	for where, s := range b.merged {
+		switch control, ok := controls[where]; {
+		case s.value == nil:
+		case ok:
+			add(control, "", s)
+		case where.block == "app_setting":
+			add(provider.AppSetting, s.label, s)
+		}
+	}
+	rows, tree := b.rows()
+	for _, row := range rows {
+		if row.complete() {
+			add(provider.Permissions, row.path, setting{value: row.bound, at: row.at})
+		}
+	}
+	if tree != nil {
+		add(provider.InstallTree, "", setting{value: true, at: tree.at})
+	}
+	slices.SortFunc(wants, func(a, b provider.Want) int { return strings.Compare(a.Control.String(), b.Control.String()) })
+	return wants
+}

@@ -1,0 +1,128 @@
+package hcl
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+// Limits of a connection that the configuration does not set.
+const (
+	defaultConnectTimeout = 10 * time.Second
+	defaultCommandTimeout = 2 * time.Minute
+)
+
+// readConnections finds the connections. They are evaluated later, once for each
+// host that uses them.
+func (r *reading) readConnections() {
+	r.connections = map[string]*hclsyntax.Block{}
+	for _, b := range r.blocks["connection"] {
+		switch kind := b.Labels[0]; kind {
+		case "ssh":
+			r.connections[address(b)] = b
+		case "winrm":
+			r.d.notYet(b.LabelRanges[0].Ptr(), `connection "winrm"`)
+		default:
+			r.d.errorf(b.LabelRanges[0].Ptr(), "Unknown kind of connection", "%q is not %s.%s",
+				kind, quoted([]string{"ssh", "winrm"}), didYouMean(kind, []string{"ssh", "winrm"}))
+		}
+	}
+}
+
+// connect settles how each host is reached: its own connection, else its groups'.
+func (r *reading) connect() {
+	for _, b := range r.blocks["connection"] {
+		if r.connections[address(b)] == b {
+			// Mistakes that need no host are found where no host uses it, too.
+			r.connection(b, r.anyHost())
+		}
+	}
+	clashes := clashes{}
+	for _, h := range r.hosts {
+		if h.connection == nil {
+			h.connection = r.fromGroups(h, clashes)
+		}
+		if h.connection != nil {
+			h.Connection = address(h.connection)
+			h.reach = r.connection(h.connection, r.value(h))
+		}
+	}
+	clashes.report(r.d)
+}
+
+// fromGroups is the connection that a host's groups agree on.
+func (r *reading) fromGroups(h *host, c clashes) *hclsyntax.Block {
+	var from *group
+	for _, name := range h.Groups {
+		g := r.groups["group."+name]
+		switch {
+		case g.connection == nil:
+		case from == nil:
+			from = g
+		case from.connection != g.connection:
+			c[[2]*group{from, g}] = append(c[[2]*group{from, g}], h.Name)
+		}
+	}
+	if from == nil {
+		return nil
+	}
+	return from.connection
+}
+
+// clashes are pairs of groups that give the same hosts different connections.
+type clashes map[[2]*group][]string
+
+func (c clashes) report(d *Diagnostics) {
+	for pair, hosts := range c {
+		a, b := pair[0], pair[1]
+		d.errorf(b.at("connection"), "Two groups disagree on a connection",
+			"%s gives %s, %s gives %s (%s). Both hold %s. Set connection in the host blocks, which comes first, or take the hosts out of one group.",
+			b.address, address(b.connection), a.address, address(a.connection), place(*a.at("connection")), some(hosts))
+	}
+}
+
+// connection evaluates a connection block for one host.
+func (r *reading) connection(b *hclsyntax.Block, host cty.Value) transport.Connection {
+	a := r.attrs(b)
+	a.ctx.Variables = map[string]cty.Value{"host": host}
+	c := transport.Connection{
+		Kind: b.Labels[0], Name: b.Labels[1], Become: transport.BecomeNone,
+		PrivateKeyFile:       r.path(a, "private_key_file"),
+		PrivateKeyPassphrase: a.secret("private_key_passphrase"),
+		KnownHostsFile:       r.path(a, "known_hosts_file"),
+		BecomePassword:       a.secret("become_password"),
+		ConnectTimeout:       a.timeoutOr("connect_timeout", defaultConnectTimeout),
+		CommandTimeout:       a.timeoutOr("command_timeout", defaultCommandTimeout),
+	}
+	c.User, _ = a.word("user")
+	c.Port, _ = a.number("port", 1, maxPort)
+	c.Agent, _ = a.boolean("agent")
+	a.choice("host_keys", []string{"strict"}, "accept_new")
+	become, ok := a.choice("become", []string{"none", "sudo"}, "keepersudo", "keeperagent")
+	if ok {
+		c.Become = transport.Become(become)
+	}
+	if !c.BecomePassword.IsZero() && c.Become == transport.BecomeNone && (ok || !a.has("become")) {
+		r.d.warnf(a.at("become_password"), "Without effect", "become_password is not used without become = \"sudo\".")
+	}
+	if !c.PrivateKeyPassphrase.IsZero() && !a.has("private_key_file") {
+		r.d.warnf(a.at("private_key_passphrase"), "Without effect", "private_key_passphrase is not used without private_key_file.")
+	}
+	return c
+}
+
+// path reads a path, relative to the configuration directory.
+func (r *reading) path(a attrs, name string) string {
+	p, ok := a.text(name)
+	if !ok {
+		return ""
+	}
+	p, err := below(r.dir, p)
+	if err != nil {
+		a.wrong(name, "%s.", err)
+	}
+	return p
+}

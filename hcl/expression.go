@@ -1,0 +1,187 @@
+package hcl
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// steps spells a traversal as names: group.prod and group["prod"] are the same.
+// It ends where an index is no text.
+func steps(t hcl.Traversal) []string {
+	var names []string
+	for _, step := range t {
+		switch s := step.(type) {
+		case hcl.TraverseRoot:
+			names = append(names, s.Name)
+		case hcl.TraverseAttr:
+			names = append(names, s.Name)
+		case hcl.TraverseIndex:
+			if s.Key.Type() != cty.String {
+				return names
+			}
+			names = append(names, s.Key.AsString())
+		}
+	}
+	return names
+}
+
+// fits says whether an expression can be evaluated where a value is needed, and
+// reports why not.
+func (d *Diagnostics) fits(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
+	return d.supported(expr) && d.hostKnown(expr, ctx) && d.rootsKnown(expr)
+}
+
+// supported reports what an expression uses that this version does not read.
+func (d *Diagnostics) supported(expr hclsyntax.Expression) bool {
+	ok := true
+	hclsyntax.VisitAll(expr, func(n hclsyntax.Node) hcl.Diagnostics {
+		call, isCall := n.(*hclsyntax.FunctionCallExpr)
+		if isCall && slices.Contains([]string{"secret::exec", "file", "templatefile"}, call.Name) {
+			d.notYet(call.NameRange.Ptr(), fmt.Sprintf("function %q", call.Name))
+			ok = false
+		}
+		return nil
+	})
+	for _, t := range expr.Variables() {
+		if root := t.RootName(); root == "var" || root == "local" {
+			d.notYet(t.SourceRange().Ptr(), root+".NAME")
+			ok = false
+		}
+	}
+	return ok
+}
+
+// hostKnown checks every host.* of an expression against what hosts have; a
+// context without a host allows none.
+func (d *Diagnostics) hostKnown(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
+	ok := true
+	for _, t := range expr.Variables() {
+		if t.RootName() != "host" {
+			continue
+		}
+		host, allowed := ctx.Variables["host"]
+		if !allowed {
+			d.errorf(t.SourceRange().Ptr(), "No host here", "host.* is known in a group's where and in a connection, which are evaluated for each host.")
+			ok = false
+			continue
+		}
+		ok = d.hostHas(t, host) && ok
+	}
+	return ok
+}
+
+func (d *Diagnostics) hostHas(t hcl.Traversal, host cty.Value) bool {
+	path := steps(t)
+	at := t.SourceRange().Ptr()
+	attrs := names(host)
+	if len(path) < 2 || !slices.Contains(attrs, path[1]) {
+		wrong := strings.Join(path[1:min(2, len(path))], "")
+		d.errorf(at, "Unknown attribute of a host", "A host has %s.%s", quoted(attrs), didYouMean(wrong, attrs))
+		return false
+	}
+	if path[1] != "labels" || len(path) < 3 {
+		return true
+	}
+	labels := names(host.GetAttr("labels"))
+	if !slices.Contains(labels, path[2]) {
+		d.errorf(at, "Unknown label", "No host has a label %q.%s", path[2], didYouMean(path[2], labels))
+		return false
+	}
+	return true
+}
+
+// names are the attributes of an object, sorted.
+func names(object cty.Value) []string {
+	var list []string
+	for name := range object.Type().AttributeTypes() {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// rootsKnown reports names that mean nothing where a value is needed.
+func (d *Diagnostics) rootsKnown(expr hclsyntax.Expression) bool {
+	ok := true
+	for _, t := range expr.Variables() {
+		at := t.SourceRange().Ptr()
+		switch root := t.RootName(); {
+		case root == "host":
+			continue
+		case slices.Contains([]string{"connection", "group", "baseline", "builtin", "rollout"}, root) && len(t) > 1:
+			d.errorf(at, "A reference, not a value", "%s names a block; here a value is needed.", strings.Join(steps(t), "."))
+		case d.hides(&hcl.Diagnostic{Subject: at}):
+			d.errorf(at, "Unknown name", notShown)
+		case len(t) == 1:
+			d.errorf(at, "Unknown name", "Nothing is called %s. If it is a text, write it in quotes: %q.", root, root)
+		default:
+			d.errorf(at, "Unknown name", "Nothing is called %s.%s", root, didYouMean(root, []string{"host"}))
+		}
+		ok = false
+	}
+	return ok
+}
+
+// references reads names of blocks that begin with one of the kinds.
+func (a attrs) references(name string, kinds ...string) []reference {
+	if !a.set(name) {
+		return nil
+	}
+	expr := a.body.Attributes[name].Expr
+	if !a.d.supported(expr) {
+		return nil
+	}
+	list, isList := expr.(*hclsyntax.TupleConsExpr)
+	if !isList {
+		a.d.errorf(expr.Range().Ptr(), "Not a list of references", "Write a list of names: %s = [%s.NAME].", name, kinds[0])
+		return nil
+	}
+	var refs []reference
+	for _, expr := range list.Exprs {
+		if r, ok := a.refersTo(expr, kinds); ok {
+			refs = append(refs, r)
+		}
+	}
+	return refs
+}
+
+// reference reads one name of a block.
+func (a attrs) reference(name string, kinds ...string) (reference, bool) {
+	if !a.set(name) || !a.d.supported(a.body.Attributes[name].Expr) {
+		return reference{}, false
+	}
+	return a.refersTo(a.body.Attributes[name].Expr, kinds)
+}
+
+func (a attrs) refersTo(expr hclsyntax.Expression, kinds []string) (reference, bool) {
+	form := kinds[0] + ".NAME"
+	length := 2
+	if kinds[0] == "connection" {
+		form, length = "connection.ssh.NAME", 3
+	}
+	t, diags := hcl.AbsTraversalForExpr(expr)
+	if diags.HasErrors() || t.IsRelative() {
+		a.d.errorf(expr.Range().Ptr(), "Not a reference", "Write the name of a block without quotes: %s.", form)
+		return reference{}, false
+	}
+	path := steps(t)
+	if len(path) != length || len(t) != length || !slices.Contains(kinds, path[0]) {
+		a.d.errorf(expr.Range().Ptr(), "Not the reference that stands here", "Write %s.", form)
+		return reference{}, false
+	}
+	if path[0] == "connection" && path[1] == "winrm" {
+		a.d.notYet(expr.Range().Ptr(), `connection "winrm"`)
+		return reference{}, false
+	}
+	return reference{address: strings.Join(path, "."), at: expr.Range()}, true
+}
+
+func isNull(expr hclsyntax.Expression) bool {
+	lit, ok := expr.(*hclsyntax.LiteralValueExpr)
+	return ok && lit.Val.IsNull()
+}

@@ -1,0 +1,113 @@
+package hcl
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/mod/semver"
+)
+
+// A Share is a number of hosts, or a percentage of them.
+type Share struct {
+	Value   int  // hosts, or percent from 0 to 100
+	Percent bool // whether Value is a percentage
+}
+
+// Of is the share of n hosts, rounded down.
+func (s Share) Of(n int) int {
+	if s.Percent {
+		return n * s.Value / 100
+	}
+	return s.Value
+}
+
+// String is the share as written: "3", "30%".
+func (s Share) String() string {
+	if s.Percent {
+		return strconv.Itoa(s.Value) + "%"
+	}
+	return strconv.Itoa(s.Value)
+}
+
+var percentage = regexp.MustCompile(`^(100|[0-9]{1,2})%$`)
+
+// maxUnreachable reads kepmctl's max_unreachable; none is 0.
+func (r *reading) maxUnreachable() Share {
+	const name, most = "max_unreachable", 1_000_000
+	var share Share
+	for _, b := range r.blocks["kepmctl"] {
+		a := r.attrs(b)
+		v, ok := a.value(name)
+		switch {
+		case !ok:
+		case v.Type() == cty.Number:
+			share.Value, _ = a.number(name, 0, most)
+		case v.Type() == cty.String && percentage.MatchString(v.AsString()):
+			share.Value, _ = strconv.Atoi(strings.TrimSuffix(v.AsString(), "%"))
+			share.Percent = true
+		default:
+			a.wrong(name, "Write a number of hosts, or a share in quotes, such as \"30%%\".")
+		}
+	}
+	return share
+}
+
+// fitsVersion checks required_version before anything else: what another version
+// of the language says is not for this one to judge.
+func (r *reading) fitsVersion(bodies []*hclsyntax.Body, version string) bool {
+	fits := true
+	for _, body := range bodies {
+		for _, b := range body.Blocks {
+			if b.Type == "kepmctl" {
+				fits = r.versionFits(r.attrs(b), version) && fits
+			}
+		}
+	}
+	return fits
+}
+
+func (r *reading) versionFits(a attrs, version string) bool {
+	const name = "required_version"
+	wanted, ok := a.text(name)
+	if !ok {
+		return true
+	}
+	own := "v" + strings.TrimPrefix(version, "v")
+	own = strings.TrimSuffix(own, semver.Build(own))
+	own = strings.TrimSuffix(own, semver.Prerelease(own))
+	for part := range strings.SplitSeq(wanted, ",") {
+		m := constraint.FindStringSubmatch(strings.TrimSpace(part))
+		if m == nil {
+			a.wrong(name, "Write comparisons with commas between them, such as \">= 0.1, < 2\".")
+			return true
+		}
+		if semver.IsValid(own) && !holds(semver.Compare(own, "v"+m[2]), m[1]) {
+			r.d.errorf(a.at(name), "Another version is required", "The configuration asks for kepmctl %s, and this is %s. Nothing else in it was checked.", wanted, version)
+			return false
+		}
+	}
+	return true
+}
+
+var constraint = regexp.MustCompile(`^(=|!=|>=|<=|>|<|)\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,2})$`)
+
+// holds says whether an order (-1, 0, 1) meets an operator; none is "=".
+func holds(order int, operator string) bool {
+	switch operator {
+	case ">=":
+		return order >= 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	case "<":
+		return order < 0
+	case "!=":
+		return order != 0
+	default:
+		return order == 0
+	}
+}

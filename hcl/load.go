@@ -1,0 +1,205 @@
+// Package hcl reads what people wrote, and says where they erred.
+package hcl
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/kepmctl/kepmctl/provider"
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+// Suffix is how the name of a configuration file ends.
+const Suffix = ".kepm.hcl"
+
+// Limits on a configuration directory: far above any real one.
+const (
+	maxFiles     = 1000
+	maxFileBytes = 1 << 20
+)
+
+// Options are what Load must know beside the files.
+type Options struct {
+	// ToolVersion is the version required_version is checked against, without a
+	// leading "v"; a pre-release counts as its release. What is no semantic
+	// version (a development build) fits every constraint.
+	ToolVersion string
+}
+
+// A Config is a directory's desired state, fully evaluated.
+type Config struct {
+	Goals          []provider.Goal // hosts of at least one assignment, by name; wants by control
+	Hosts          []Host          // all hosts, by name
+	MaxUnreachable Share           // silent hosts that a run tolerates
+	Parallelism    int             // hosts at a time: the least that a rollout in use asks for
+}
+
+// A Host is one host block and what the configuration does with it.
+type Host struct {
+	Name        string
+	Address     string
+	Port        int          // 0: the connection's
+	OS          transport.OS // empty: found out on first contact
+	Labels      map[string]string
+	Connection  string // "connection.ssh.ops"; empty: none
+	InstallRoot string // empty: discovered on the host
+	Groups      []string
+	Assignments []string // empty: nothing is wanted of the host
+}
+
+// Load reads every *.kepm.hcl file of one directory, hidden files excepted, and
+// reports every mistake at once. The Config is nil when there are errors.
+func Load(dir string, o Options) (*Config, Diagnostics) {
+	var d Diagnostics
+	files := readDir(dir, &d)
+	if d.HasErrors() {
+		return nil, d
+	}
+	return load(dir, files, o)
+}
+
+// A file is one configuration file; its name is relative to the directory.
+type file struct {
+	name string
+	src  []byte
+}
+
+func readDir(dir string, d *Diagnostics) []file {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		d.errorf(nil, "Cannot read the configuration directory", "%s.", err)
+		return nil
+	}
+	var files []file
+	for _, entry := range entries {
+		name := entry.Name()
+		if !strings.HasSuffix(name, Suffix) || strings.HasPrefix(name, ".") {
+			continue
+		}
+		if len(files) == maxFiles {
+			d.errorf(nil, "Too many files", "The directory %q has more than %d files named *%s.", dir, maxFiles, Suffix)
+			return nil
+		}
+		if !entry.Type().IsRegular() {
+			d.errorf(nil, "Not a regular file", "%q is a link, a directory or a device. Only regular files are read: put the file itself there, or rename it.", name)
+			continue
+		}
+		src, err := readFile(filepath.Join(dir, name))
+		if err != nil {
+			d.errorf(nil, "Cannot read a configuration file", "%s.", err)
+			continue
+		}
+		files = append(files, file{name, src})
+	}
+	if len(files) == 0 && !d.HasErrors() {
+		d.errorf(nil, "No configuration", "The directory %q has no file named *%s. Three blocks are enough to begin: host, baseline, assign.", dir, Suffix)
+	}
+	return files
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err == nil && len(src) > maxFileBytes {
+		err = fmt.Errorf("%s is larger than %d MiB", path, maxFileBytes>>20)
+	}
+	return src, err
+}
+
+// load is Load without the disk.
+func load(dir string, files []file, o Options) (*Config, Diagnostics) {
+	d := &Diagnostics{}
+	bodies, whole := parse(files, d)
+	r := &reading{dir: dir, d: d, functions: functions(dir), blocks: map[string][]*hclsyntax.Block{}}
+	if !r.fitsVersion(bodies, o.ToolVersion) {
+		return nil, d.tidy()
+	}
+	r.collect(bodies)
+	if !whole {
+		// What a broken file would have defined is not missing elsewhere.
+		return nil, d.tidy()
+	}
+	config := r.config()
+	tidy := d.tidy()
+	if tidy.HasErrors() {
+		return nil, tidy
+	}
+	return config, tidy
+}
+
+// parse reads the syntax of each file; whole is false when one is broken.
+func parse(files []file, d *Diagnostics) (bodies []*hclsyntax.Body, whole bool) {
+	whole = true
+	for _, f := range files {
+		tokens, _ := hclsyntax.LexConfig(f.src, f.name, hcl.InitialPos)
+		if at, ok := tooDeep(tokens); ok {
+			d.errorf(&at, "Nested too deeply", "No configuration needs this much nesting or this many operators in one file.")
+			whole = false
+			continue
+		}
+		parsed, diags := hclsyntax.ParseConfig(f.src, f.name, hcl.InitialPos)
+		d.learn(f.name, parsed, f.src, tokens)
+		d.foreign(diags)
+		if diags.HasErrors() {
+			whole = false
+			continue
+		}
+		bodies = append(bodies, parsed.Body.(*hclsyntax.Body))
+	}
+	return bodies, whole
+}
+
+// A reading is one Load and what it has found so far. Named things are kept by
+// address: "group.prod".
+type reading struct {
+	dir       string
+	d         *Diagnostics
+	functions map[string]function.Function
+	blocks    map[string][]*hclsyntax.Block // well-formed blocks by type, in order of the files
+
+	labels      []string // every label that any host has
+	hosts       []*host  // by name
+	connections map[string]*hclsyntax.Block
+	groups      map[string]*group
+	baselines   map[string]*baseline
+	rollouts    map[string]rollout
+}
+
+// collect checks the blocks against the grammar and keeps those whose labels are right.
+func (r *reading) collect(bodies []*hclsyntax.Body) {
+	grammar := language()
+	checkBodies(r.d, "", bodies, grammar)
+	for _, body := range bodies {
+		for _, b := range body.Blocks {
+			if s, ok := grammar.blocks[b.Type]; ok && s.labelsFit(b) {
+				r.blocks[b.Type] = append(r.blocks[b.Type], b)
+			}
+		}
+	}
+}
+
+func (r *reading) config() *Config {
+	c := &Config{MaxUnreachable: r.maxUnreachable()}
+	r.readConnections()
+	r.readHosts()
+	r.readGroups()
+	r.readBaselines()
+	r.readRollouts()
+	r.connect()
+	c.Goals, c.Parallelism = r.goals(r.readAssignments())
+	for _, h := range r.hosts {
+		c.Hosts = append(c.Hosts, h.Host)
+	}
+	return c
+}

@@ -1,0 +1,4 @@
+kepmctl {
+  required_version = "about 1"
+  max_unreachable  = "300%"
+}

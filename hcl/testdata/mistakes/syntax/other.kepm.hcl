@@ -1,0 +1,2 @@
+hots "b" {}
+group "g" { hosts = ["a"] }

@@ -1,0 +1,2 @@
+kepmctl { required_version = ">= 0.1, < 0.3" }
+brand_new "block" {}
