@@ -1,0 +1,20 @@
+package report
+
+import "testing"
+
+func TestList(t *testing.T) {
+	for _, c := range []struct {
+		names []string
+		want  string
+	}{
+		{[]string{"web-003", "web-001", "web-002"}, "web-[001-003]"},
+		{[]string{"web-1", "web-2", "web-10"}, "web-10  web-[1-2]"},
+		{[]string{"app-003.fra2", "app-007.fra2", "app-008.fra2", "db"}, "app-[003,007-008].fra2  db"},
+		{[]string{"10.0.0.1", "10.0.0.2"}, "10.0.0.1  10.0.0.2"},
+		{[]string{"a1b2", "a1b3"}, "a1b2  a1b3"},
+	} {
+		if got := list(c.names, false); got != c.want {
+			t.Errorf("%v: %q, want %q", c.names, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/plans/report"
+	"github.com/kepmctl/kepmctl/provider"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s (-want +got)\n%s", name, d)
+	}
+}
+
+// fleet is a plan over 212 hosts with something of everything.
+func fleet() *plans.Plan {
+	p := &plans.Plan{
+		FormatVersion: plans.FormatVersion, Complete: true,
+		Changes: []provider.Change{
+			{Control: "allowed_hosts", Attr: "AllowedHosts", Action: provider.Modify, From: `"*"`, To: `"localhost;127.0.0.1"`, Effect: provider.Restart},
+			{Control: "allowed_hosts", Attr: "AllowedHosts", Action: provider.Add, To: `"localhost;127.0.0.1"`, Effect: provider.Restart},
+			{Control: "install_tree", Attr: "entries", Action: provider.Remove, From: "writable by everyone", To: "owned by root, no write for group or others"},
+		},
+		Findings: []provider.Finding{
+			{Address: "allowed_hosts", Severity: provider.High, Mode: provider.Enforce, Outcome: provider.NonCompliant, Have: `"*"`},
+			{Address: "tls_minimum", Severity: provider.High, Mode: provider.Enforce, Outcome: provider.NonCompliant, Have: "port 6889 accepts TLS 1.1", Hint: "raise the minimum"},
+			{Address: `permissions["Jobs"]`, Severity: provider.High, Mode: provider.Enforce, Outcome: provider.Unknown, Reason: "Jobs has an extended ACL", Hint: "look at it with getfacl"},
+			{Address: "log_level", Severity: provider.Medium, Mode: provider.Audit, Outcome: provider.NonCompliant, Have: `"Debug"`},
+		},
+	}
+	for i := 1; i <= 209; i++ {
+		p.Hosts = append(p.Hosts, plans.HostPlan{Name: fmt.Sprintf("app-%03d.par1", i), Version: "2.0.82", Root: "/opt/keeper/sbin", Findings: []int{0}, Changes: []int{0}})
+	}
+	p.Hosts[4].Changes = []int{1}
+	p.Hosts[7].Changes = []int{0, 2}
+	p.Hosts[7].Findings = []int{0, 1, 2, 3}
+	p.Hosts = append(p.Hosts,
+		plans.HostPlan{Name: "db", Version: "2.0.82", Root: "/opt/keeper/sbin", Compliant: 4},
+		plans.HostPlan{Name: "edge-1", Problem: &plans.Problem{Kind: "unreachable", Message: "dial 10.0.0.1:22: unreachable: \x1b[31mno route", Hint: "is it on?"}},
+		plans.HostPlan{Name: "edge-2", Problem: &plans.Problem{Kind: "unreachable", Message: "dial 10.0.0.2:22: unreachable"}},
+	)
+	return p
+}
+
+func TestPlanText(t *testing.T) {
+	for _, view := range []report.View{report.Changes, report.Brief, report.Full} {
+		var out bytes.Buffer
+		text := report.Text{Out: &out, View: view}
+		if err := text.Plan(fleet()); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsRune(out.String(), '\x1b') {
+			t.Errorf("%s: a host's control character reaches the terminal", view)
+		}
+		golden(t, "plan-"+string(view)+".txt", out.Bytes())
+	}
+	p := fleet()
+	p.Hosts = p.Hosts[6:9]
+	var out bytes.Buffer
+	text := report.Text{Out: &out, View: report.Hosts}
+	if err := text.Plan(p); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "plan-hosts.txt", out.Bytes())
+}
+
+func TestNothingToChange(t *testing.T) {
+	for name, hosts := range map[string][]plans.HostPlan{
+		"all-well.txt":     {{Name: "a", Compliant: 4}, {Name: "b", Compliant: 4}},
+		"needs-person.txt": {{Name: "a", Compliant: 3, Findings: []int{1}}, {Name: "b", Problem: &plans.Problem{Kind: "timed out", Message: "look: timed out"}}},
+	} {
+		p := fleet()
+		p.Hosts = hosts
+		var out bytes.Buffer
+		text := report.Text{Out: &out, View: report.Changes}
+		if err := text.Plan(p); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, out.Bytes())
+	}
+}
+
+func outcome() plans.Outcome {
+	return plans.Outcome{Run: "r1", Results: []plans.Result{
+		{Host: "app-001", Status: plans.Done, Restarted: true, Down: 3 * time.Second},
+		{Host: "app-002", Status: plans.Done, Restarted: true, Down: 2 * time.Second},
+		{Host: "app-003", Status: plans.Unverified, Restarted: true, Down: 9100 * time.Millisecond, Open: []string{"GET / as localhost: forwarding is forbidden"}},
+		{Host: "app-004", Status: plans.RolledBack, Reason: "keeper-privilege-manager ended within 3 s of its start", Log: "reading settings\nbroken \\x1b[31m JSON\n"},
+		{Host: "app-005", Status: plans.RolledBack, Reason: "keeper-privilege-manager ended within 3 s of its start"},
+		{Host: "app-006", Status: plans.InDoubt, Reason: "dial: unreachable", Hint: "the host settles by itself", Until: time.Date(2026, 11, 23, 14, 32, 0, 0, time.UTC)},
+		{Host: "app-007", Status: plans.Already},
+		{Host: "app-008", Status: plans.Failed, Reason: "x", Details: []string{"./appsettings.json stays"}},
+	}}
+}
+
+func TestOutcomeText(t *testing.T) {
+	var out bytes.Buffer
+	text := report.Text{Out: &out}
+	if err := text.Outcome(fleet(), outcome()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "outcome.txt", out.Bytes())
+	out.Reset()
+	p, o := fleet(), outcome()
+	p.Hosts, o.Results = p.Hosts[:3], o.Results[:2]
+	if err := text.Outcome(p, o); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "outcome-well.txt", out.Bytes())
+}
+
+func TestLines(t *testing.T) {
+	now := func() time.Time { return time.Unix(0, 0) }
+	var out bytes.Buffer
+	p := fleet()
+	p.Hosts = p.Hosts[6:9]
+	if err := report.NewLines(&out, now, "0.1.0", "").Plan(p); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.NewLines(&out, now, "0.1.0", "r1").Outcome(p, outcome()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "lines.jsonl", out.Bytes())
+	for line := range bytes.Lines(out.Bytes()) {
+		var v map[string]any
+		if err := json.Unmarshal(line, &v); err != nil || v["type"] == nil || v["@timestamp"] == nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestWriteErrorsAreKept(t *testing.T) {
+	text := report.Text{Out: full{}}
+	if text.Plan(fleet()) == nil {
+		t.Error("text: a failed write is lost")
+	}
+	if report.NewLines(full{}, time.Now, "0", "").Plan(fleet()) == nil {
+		t.Error("lines: a failed write is lost")
+	}
+}
