@@ -20,7 +20,7 @@ var imageScript string
 
 // packages of the base image, beside Debian's minimal set. curl, openssl and acl
 // are what an ordinary server has; a bare host loses them again.
-const packages = "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,iproute2,procps,curl,openssl,acl"
+const packages = "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,iproute2,procps,curl,openssl,acl,python3"
 
 // baseImage returns the base image's directory in the cache, and makes it first
 // if need be: built beside its place, then renamed, so that what has the name is

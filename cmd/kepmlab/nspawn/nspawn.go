@@ -50,7 +50,7 @@ type Spec struct {
 	Root              bool   `json:"root,omitempty"`                // the lab's key opens root too
 	KillUserProcesses bool   `json:"kill_user_processes,omitempty"` // logind ends what a session leaves behind
 	NoForwarding      bool   `json:"no_forwarding,omitempty"`       // sshd refuses every forwarding
-	Bare              bool   `json:"bare,omitempty"`                // no curl, no openssl
+	Bare              bool   `json:"bare,omitempty"`                // no curl, no openssl, no python
 }
 
 // Options are what a lab is made from.

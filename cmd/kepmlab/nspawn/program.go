@@ -17,8 +17,11 @@ func checkMachine() error {
 	}
 	var missing []string
 	for _, p := range []struct{ program, pkg string }{
-		{"debootstrap", "debootstrap"}, {"systemd-nspawn", "systemd-container"}, {"ip", "iproute2"},
-		{"nsenter", "util-linux"}, {"ssh-keygen", "openssh-client"},
+		{"debootstrap", "debootstrap"},
+		{"systemd-nspawn", "systemd-container"},
+		{"ip", "iproute2"},
+		{"nsenter", "util-linux"},
+		{"ssh-keygen", "openssh-client"},
 	} {
 		if _, err := exec.LookPath(p.program); err != nil {
 			missing = append(missing, p.pkg)

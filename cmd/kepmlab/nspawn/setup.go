@@ -65,7 +65,7 @@ func (h *Host) prepare(ctx context.Context) (string, error) {
 		}
 	}
 	if h.Spec.Bare {
-		for _, program := range []string{"curl", "openssl"} {
+		for _, program := range []string{"curl", "openssl", "python3", "python3.11"} {
 			if err := os.Remove(filepath.Join(h.Root(), "usr/bin", program)); err != nil {
 				return "", err
 			}
