@@ -14,7 +14,8 @@ bytes=131072
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# limited COMMAND...: runs it for at most so many seconds.
+# limited COMMAND...: runs it for at most so many seconds. A function must exec its
+# program, or only its shell would be ended.
 limited() {
 	"$@" &
 	asked=$!
@@ -42,7 +43,7 @@ tell() {
 none() { echo "ask $number $1 none 0 "; }
 
 fetch() {
-	curl -q -k -s -g --http1.1 --path-as-is --noproxy '*' --max-time "$seconds" -A kepmctl "$@"
+	exec curl -q -k -s -g --http1.1 --path-as-is --noproxy '*' --max-time "$seconds" -A kepmctl "$@"
 }
 
 # openssl's name of a version
@@ -63,7 +64,7 @@ handshake() {
 # by_bash [PATH HOST]: connects, and fetches. 7 is how curl calls a refusal.
 by_bash() {
 	# shellcheck disable=SC2016 # bash expands it
-	bash -c '{ exec 4<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || exit 7
+	exec bash -c '{ exec 4<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || exit 7
 		[ $# -gt 1 ] || exit 0
 		printf "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: kepmctl\r\nAccept: */*\r\nConnection: close\r\n\r\n" "$2" "$3" >&4
 		exec cat <&4' bash "$port" "$@"
