@@ -1,0 +1,259 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// steps of a transaction, as tx.sh names them.
+var steps = []string{
+	"begin", "permissions", "tree", "stage", "stop", "stopped", "replace", "replaced", "start", "watchdog", "ready",
+}
+
+// faults are inflicted while a transaction is stopped at a step.
+var faults = map[string]func(t *testing.T, h *host, controller *os.Process){
+	"kill kepmctl": func(t *testing.T, _ *host, controller *os.Process) {
+		if err := controller.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	},
+	"kill the session": func(t *testing.T, h *host, _ *os.Process) { h.sh(t, "pkill -KILL -u ops; true") },
+	"kill tx.sh": func(t *testing.T, h *host, _ *os.Process) {
+		h.sh(t, `kill -KILL "$(systemctl show -P MainPID kepmctl-tx)"`)
+	},
+	"cut the network": func(t *testing.T, h *host, _ *os.Process) {
+		if err := h.CutNetwork(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	},
+	"cut the power": func(t *testing.T, h *host, _ *os.Process) {
+		if err := h.PowerCut(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		h.boot(t)
+	},
+}
+
+// The invariant: whatever dies at whatever step, the host is, once settled, byte
+// for byte as before or as planned, its services as they were, nothing held.
+func TestInvariant(t *testing.T) {
+	planned := plannedState(t)
+	for _, step := range steps {
+		for name, inflict := range faults {
+			t.Run(step+"/"+strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+				t.Parallel()
+				h := borrow(t)
+				before := h.state(t)
+				dir := config(t, "", h)
+				h.sh(t, "echo "+step+" >/run/kepmctl-hold")
+				cmd, out, errs := command("kepmctl-hold", dir, "apply", "--auto-approve")
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				h.reaches(t, step)
+				inflict(t, h, cmd.Process)
+				h.sh(t, "rm -f /run/kepmctl-hold")
+				h.settled(t)
+				if err := h.RestoreNetwork(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				e := wait(t, cmd, out, errs, cmd.Wait())
+				after := h.state(t)
+				switch {
+				case after == planned && (e.code == 0 || e.code == 6 || e.code == -1):
+				case after == before && (e.code == 6 || e.code == -1 || e.code == 5):
+				case after == planned || after == before:
+					t.Errorf("the host is well, but kepmctl ended with %s", e)
+				default:
+					t.Errorf("the host is neither as before nor as planned:\n%s\n%s\n%s", difference(before, after), e, h.story(t))
+				}
+			})
+		}
+	}
+}
+
+// plannedState is a hardened host's state, from a run without a fault.
+func plannedState(t *testing.T) string {
+	t.Helper()
+	h := borrow(t)
+	kepmctl(t, config(t, "", h), "apply", "--auto-approve").want(t, 0)
+	h.settled(t)
+	return h.state(t)
+}
+
+func (h *host) reaches(t *testing.T, step string) {
+	t.Helper()
+	h.sh(t, fmt.Sprintf(`i=0; while [ "$(cat /run/kepmctl-step 2>/dev/null)" != %s ]; do
+		sleep 0.05; i=$((i+1)); [ $i -lt 600 ] || { echo "it is at $(cat /run/kepmctl-step)" >&2; exit 1; }; done`, step))
+}
+
+// story is what the host's log says of its transactions.
+func (h *host) story(t *testing.T) string {
+	t.Helper()
+	return h.sh(t, `journalctl --no-pager -o cat -u kepmctl-tx -u kepmctl-settle | tail -n 30; cat /var/lib/kepmctl/*/journal; ls -l /var/lib/kepmctl/*/`)
+}
+
+// difference are the lines that are not in both.
+func difference(a, b string) string {
+	var out strings.Builder
+	in := func(line, text string) bool { return strings.Contains("\n"+text+"\n", "\n"+line+"\n") }
+	for _, l := range strings.Split(a, "\n") {
+		if !in(l, b) {
+			out.WriteString("- " + l + "\n")
+		}
+	}
+	for _, l := range strings.Split(b, "\n") {
+		if !in(l, a) {
+			out.WriteString("+ " + l + "\n")
+		}
+	}
+	return out.String()
+}
+
+// An agent that does not come up with its new settings, in three ways.
+func TestAgentFails(t *testing.T) {
+	for failure, says := range map[string]string{
+		"never_up":      "was not ready after 8 s",
+		"dies_after_2s": "ended within 3 s of its start",
+		"loses_plugin":  "before it showed",
+	} {
+		t.Run(failure, func(t *testing.T) {
+			t.Parallel()
+			h := borrow(t)
+			before := h.state(t)
+			h.sh(t, "printf 'KEEPER_LAB_FAIL="+failure+"\nKEEPER_LAB_WHEN=hardened\n' >/etc/keeper-lab.env; systemctl restart keeper-privilege-manager")
+			if err := h.WaitAgent(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			kepmctl(t, config(t, "", h), "apply", "--auto-approve").want(t, 6, "1 rolled back", says)
+			h.settled(t)
+			if after := h.state(t); after != before {
+				t.Errorf("not as before:\n%s", difference(before, after))
+			}
+		})
+	}
+}
+
+// File systems that refuse: nothing is changed, or everything is undone.
+func TestFileSystemRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ set, reset, says string }{
+		"immutable file": {
+			"chattr +i /opt/keeper/sbin/appsettings.json", "chattr -i /opt/keeper/sbin/appsettings.json", "immutable",
+		},
+		"read-only root": {
+			"mount --bind /opt/keeper/sbin /opt/keeper/sbin && mount -o remount,bind,ro /opt/keeper/sbin", "umount /opt/keeper/sbin", "annot",
+		},
+		"full root": {
+			`systemctl stop keeper-watchdog keeper-privilege-manager; cp -a /opt/keeper/sbin /opt/keeper/kept
+			 mount -t tmpfs -o size=32m,mode=755 tmpfs /opt/keeper/sbin && cp -a /opt/keeper/kept/. /opt/keeper/sbin/ && rm -rf /opt/keeper/kept
+			 systemctl start keeper-privilege-manager keeper-watchdog; sleep 1
+			 dd if=/dev/zero of=/opt/keeper/sbin/fill bs=4096 2>/dev/null; true`,
+			"systemctl stop keeper-watchdog keeper-privilege-manager; umount -l /opt/keeper/sbin; systemctl start keeper-privilege-manager keeper-watchdog", "No space left",
+		},
+		"full state directory": {
+			"mkdir -p /var/lib/kepmctl && mount -t tmpfs -o size=16k,mode=700 tmpfs /var/lib/kepmctl", "umount -l /var/lib/kepmctl; rm -rf /var/lib/kepmctl", "annot write",
+		},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			h := borrow(t)
+			h.sh(t, c.set)
+			t.Cleanup(func() { h.sh(t, c.reset) })
+			if err := h.WaitAgent(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			before := h.state(t)
+			kepmctl(t, config(t, "", h), "apply", "--auto-approve").want(t, 6, c.says)
+			h.settled(t)
+			if after := h.state(t); after != before {
+				t.Errorf("not as before:\n%s", difference(before, after))
+			}
+		})
+	}
+}
+
+// Somebody else writes the file during the transaction: their bytes are never lost.
+func TestThirdParty(t *testing.T) {
+	const theirs = `{"AllowedHosts":"*","theirs":true}`
+	for step, says := range map[string]string{"stage": "changed meanwhile", "stopped": "changed meanwhile", "ready": "failed"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			h := borrow(t)
+			h.sh(t, "echo "+step+" >/run/kepmctl-hold")
+			cmd, out, errs := command("kepmctl-hold", config(t, "", h), "apply", "--auto-approve")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			h.reaches(t, step)
+			h.sh(t, "printf '%s' '"+theirs+"' >/opt/keeper/sbin/appsettings.json; rm -f /run/kepmctl-hold")
+			e := wait(t, cmd, out, errs, cmd.Wait())
+			e.want(t, map[string]int{"stage": 5, "stopped": 5, "ready": 6}[step], says)
+			h.settled(t)
+			if got := h.sh(t, "cat /opt/keeper/sbin/appsettings.json"); got != theirs {
+				t.Errorf("their file is %q", got)
+			}
+		})
+	}
+}
+
+// Two at once: one changes the host, the other finds it locked or done.
+func TestTwoAtOnce(t *testing.T) {
+	h := borrow(t)
+	dir := config(t, "", h)
+	h.sh(t, "echo stage >/run/kepmctl-hold")
+	first, out, errs := command("kepmctl-hold", dir, "apply", "--auto-approve")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h.reaches(t, "stage")
+	kepmctl(t, dir, "plan").want(t, 0, "is open", "No changes. 0 of 1 host")
+	second, out2, errs2 := command("kepmctl-hold", dir, "apply", "--auto-approve")
+	if err := second.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if e := wait(t, second, out2, errs2, second.Wait()); !strings.Contains(e.String(), "is open") {
+		t.Errorf("the second did not see the first: %s", e)
+	}
+	h.sh(t, "rm -f /run/kepmctl-hold")
+	wait(t, first, out, errs, first.Wait()).want(t, 0, "Apply complete!")
+	h.settled(t)
+}
+
+// A plan is carried out only where it still fits.
+func TestStale(t *testing.T) {
+	h := borrow(t)
+	dir := config(t, "", h)
+	file := t.TempDir() + "/p"
+	kepmctl(t, dir, "plan", "--out", file).want(t, 0)
+	h.sh(t, `sed -i 's/"AllowedHosts": *"\*"/"AllowedHosts": "other.example"/' /opt/keeper/sbin/appsettings.json; grep -q other.example /opt/keeper/sbin/appsettings.json`)
+	before := h.state(t)
+	kepmctl(t, dir, "apply", file).want(t, 5, "stale", "allowed_hosts is now")
+	kepmctl(t, dir, "apply", "--stale", "fail", file).want(t, 5, "no longer what was planned for")
+	if after := h.state(t); after != before {
+		t.Errorf("a stale host was changed:\n%s", difference(before, after))
+	}
+	altered := strings.Replace(readFile(t, file), "127.0.0.1", "127.0.0.2", 1)
+	if err := os.WriteFile(file, []byte(altered), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kepmctl(t, dir, "apply", file).want(t, 1, "checksum")
+	kepmctl(t, dir, "plan", "--out", file, "--plan-ttl", "1s").want(t, 0)
+	time.Sleep(2 * time.Second)
+	kepmctl(t, dir, "apply", file).want(t, 5, "expired")
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
