@@ -40,11 +40,15 @@ look() {
 
 now
 limit=$((now + seconds * 100))
+asked=0
 look
 while [ "$now" -lt "$limit" ]; do
-	case $until$phase in ready"ready" | ?*settled | ?*none) break ;; esac
-	running || { look && break; }
-	sleep 0.1 2>/dev/null || sleep 1
+	case $until$phase in readyready | ?*settled | ?*none) break ;; esac
+	if [ $((now - asked)) -ge 200 ]; then # that the unit lives is asked now and then
+		asked=$now
+		running || { look && break; }
+	fi
+	sleep 0.2 2>/dev/null || sleep 1
 	now
 	look
 done

@@ -169,19 +169,23 @@ listens() { # port...: each has a listener
 ready() { # the same process for 3 s, and every port that listened before listens again
 	now
 	limit=$((now + start_timeout * 100))
-	pid=0 since=$now up=''
+	pid=0 up=''
 	while [ "$now" -lt "$limit" ]; do
-		this=0
-		if active "$service"; then this=$(main_pid "$service"); fi
-		now
-		if [ "$this" != "$pid" ]; then
-			[ "$pid" = 0 ] || fail agent "$service ended within 3 s of its start"
-			pid=$this since=$now
+		if [ "$pid" = 0 ]; then
+			if active "$service"; then pid=$(main_pid "$service"); fi
+			now
+			since=$now
+		elif [ ! -d "/proc/$pid" ]; then
+			fail agent "$service ended within 3 s of its start"
 		fi
 		# shellcheck disable=SC2086 # one word per port
 		if [ -z "$up" ] && [ "$pid" != 0 ] && listens $ports; then up=$now; fi
-		if [ -n "$up" ] && [ $((now - since)) -ge 300 ]; then return 0; fi
+		if [ -n "$up" ] && [ $((now - since)) -ge 300 ]; then
+			[ "$(main_pid "$service")" = "$pid" ] || fail agent "$service ended within 3 s of its start"
+			return 0
+		fi
 		sleep 0.2 2>/dev/null || sleep 1
+		now
 	done
 	fail agent "$service was not ready after $start_timeout s"
 }
@@ -203,7 +207,7 @@ step ready
 now
 limit=$((now + confirm_timeout * 100))
 while [ ! -L "$dir/verdict" ] && [ "$now" -lt "$limit" ]; do
-	sleep 0.1 2>/dev/null || sleep 1
+	sleep 0.2 2>/dev/null || sleep 1
 	now
 done
 [ -L "$dir/verdict" ] || record failure "verdict no verdict came within $confirm_timeout s"

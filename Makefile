@@ -1,0 +1,48 @@
+# make help explains itself.
+.DEFAULT_GOAL := help
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+SCRIPTS     := $(shell git ls-files '*.sh' .ci/run 2>/dev/null)
+
+.PHONY: help build test lint fuzz demo e2e bench install-tools clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '%-16s %s\n' "  $$n" "$$t"; done
+
+build: ## Build bin/kepmctl and bin/kepmlab
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+test: ## Run every test that needs no root and no host (a few minutes)
+	$(GO) vet ./...
+	$(GO) vet -tags e2e,kepmhold ./...
+	$(GO) test -race -timeout 10m ./...
+
+lint: install-tools ## Check format and style: gofumpt, staticcheck, shellcheck
+	@files=$$($(GO) run $(GOFUMPT) -l .); if [ -n "$$files" ]; then echo "not formatted by gofumpt: $$files"; exit 1; fi
+	$(GO) run $(STATICCHECK) ./...
+	cd provider/posix/scripts && shellcheck -x *.sh
+	shellcheck $(filter-out provider/posix/scripts/%,$(SCRIPTS))
+
+fuzz: ## Fuzz everything that reads what a host or a file says (30 s each)
+	@for p in $$($(GO) list ./...); do \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$($(GO) list -f '{{$$d := .Dir}}{{range .TestGoFiles}}{{$$d}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$d}}/{{.}} {{end}}' $$p) /dev/null | sed 's/func //'); do \
+			echo "$$p $$f"; $(GO) test $$p -run xxx -fuzz "^$$f$$" -fuzztime 30s || exit 1; \
+		done; \
+	done
+
+demo: build install-tools ## Harden a real systemd host made for the occasion (root on Debian; about 2 min the first time)
+	sh examples/demo.sh
+
+e2e: install-tools ## Test on real systemd hosts with OpenSSH (root on Debian; about 10 min)
+	$(GO) test -tags e2e -timeout 40m -parallel 15 -v ./cmd/kepmlab/e2e/
+
+bench: install-tools ## Time a plan of 20 real hosts against OpenSSH and Ansible (root on Debian)
+	KEPM_BENCH=1 $(GO) test -tags e2e -timeout 30m -run TestBench -v ./cmd/kepmlab/e2e/
+
+install-tools: ## Install what demo, e2e, bench and lint need from Debian's packages
+	sh .ci/tools
+
+clean: ## Remove what build made
+	rm -rf bin

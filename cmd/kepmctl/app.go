@@ -1,0 +1,181 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/provider"
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+// version of this build; releases set it with -ldflags.
+var version = "0.1.0"
+
+// app is what the process hands to the commands.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+
+	inTerminal, outTerminal, errTerminal bool
+
+	env        func(string) (string, bool)
+	now        func() time.Time
+	home       string
+	user, host string       // who runs this, for the hosts' logs
+	signal     atomic.Int32 // the first signal that came; 0: none
+
+	chdir   string
+	noColor bool
+}
+
+// Exit codes: see operations.md. They are part of the public interface.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitChanges     = 2
+	exitSilent      = 3
+	exitRefused     = 4
+	exitUnfit       = 5
+	exitNotAll      = 6
+	exitLocked      = 7
+	exitSignal      = 128 // plus the signal's number
+	exitExplanation = `
+Exit codes:
+  0  done as asked; silent hosts within max_unreachable
+  1  error: configuration, flags, an unreadable or altered plan file
+  2  plan --detailed-exitcode: changes to make
+  3  more hosts without an answer than max_unreachable tolerates
+  4  refused: approval missing or declined
+  5  the plan no longer fits, nothing was changed
+  6  apply began and not every host ended as planned
+  7  every host was locked by another transaction
+  130, 143  ended by a signal
+`
+)
+
+// An exit ends the program with a code of its own. A nil err has nothing to say.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// run is the program: arguments in, exit code out.
+func (a *app) run(args []string) int {
+	root := a.root()
+	root.SetArgs(longFlags(root, args))
+	return a.code(root.Execute())
+}
+
+// code prints what went wrong, with its hint, and names the exit code.
+func (a *app) code(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitError
+	if e, ok := errors.AsType[*exit](err); ok {
+		code, err = e.code, e.err
+	}
+	hint := transport.Hint(err)
+	if unfit, ok := errors.AsType[*plans.UnfitError](err); ok {
+		code, hint = exitUnfit, unfit.Hint
+	}
+	if s := a.signal.Load(); s != 0 {
+		code = exitSignal + int(s)
+	}
+	if err != nil {
+		fmt.Fprintln(a.err, "kepmctl: "+provider.Printable(err.Error()))
+		if hint != "" {
+			fmt.Fprintln(a.err, "hint: "+provider.Printable(hint))
+		}
+	}
+	return code
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kepmctl",
+		Short: "Harden the agents of Keeper Endpoint Privilege Manager on a fleet",
+		Long: `kepmctl compares what *.kepm.hcl files in a directory declare with what hosts
+have, shows the difference as a plan, and makes it so. A host that is changed
+heals itself: without kepmctl's verdict in time it goes back to what it was.
+` + exitExplanation,
+		Example: `  kepmctl validate
+  kepmctl plan --out monday.plan
+  kepmctl apply monday.plan`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetVersionTemplate("kepmctl {{.Version}}\n")
+	root.PersistentFlags().StringVar(&a.chdir, "chdir", ".", "read the configuration from this directory")
+	root.PersistentFlags().BoolVar(&a.noColor, "no-color", false, "write without colour")
+	root.AddCommand(a.validateCommand(), a.hostsCommand(), a.planCommand(), a.showCommand(), a.applyCommand(), a.versionCommand())
+	return root
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Example: "  kepmctl version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(a.out, "kepmctl "+version)
+			return err
+		},
+	}
+}
+
+// color says whether to write colours: not when told so, not into files.
+func (a *app) color(terminal bool) bool {
+	_, unwanted := a.env("NO_COLOR")
+	return terminal && !a.noColor && !unwanted
+}
+
+// longFlags accepts Terraform's single dash: -out=x becomes --out=x. There are no
+// short flags but -h.
+func longFlags(root *cobra.Command, args []string) []string {
+	out := make([]string, len(args))
+	for i, arg := range args {
+		if arg == "--" {
+			return append(out[:i], args[i:]...)
+		}
+		if out[i] = arg; len(arg) > 2 && arg[0] == '-' && arg[1] != '-' && (i == 0 || !takesValue(root, args[i-1])) {
+			out[i] = "-" + arg
+		}
+	}
+	return out
+}
+
+// takesValue says whether the argument is a flag whose value is the next one.
+func takesValue(root *cobra.Command, arg string) bool {
+	name := strings.TrimLeft(arg, "-")
+	if name == arg || strings.Contains(arg, "=") {
+		return false
+	}
+	for _, c := range append(root.Commands(), root) {
+		if f := cmp.Or(c.Flags().Lookup(name), c.PersistentFlags().Lookup(name)); f != nil {
+			return f.NoOptDefVal == ""
+		}
+	}
+	return false
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/plans/report"
+)
+
+type applyFlags struct {
+	planFlags
+	approve      bool
+	input        bool
+	stale        string
+	requireProof bool
+}
+
+func (a *app) applyCommand() *cobra.Command {
+	var f applyFlags
+	cmd := &cobra.Command{
+		Use: "apply [FILE]", Short: "Make hosts as a plan says",
+		Long: `Carries out a plan that plan --out kept; without one it plans, shows the plan and
+asks. Each host is changed as one transaction that heals itself: it is looked at
+again, changed, proven from outside, and only then kept. A host that hears nothing
+within its time limit undoes everything by itself.
+
+The first interrupt starts no further host and finishes those in flight; the second
+stops at once and names the hosts in doubt.
+` + exitExplanation,
+		Example: `  kepmctl apply
+  kepmctl apply monday.plan
+  kepmctl apply --auto-approve --require-proof`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			if f.stale != "skip" && f.stale != "fail" {
+				return fmt.Errorf("--stale %q is neither skip nor fail", f.stale)
+			}
+			hard, stop, release := a.interrupts()
+			defer release()
+			if len(args) == 1 {
+				return a.applyFile(hard, stop, args[0], f)
+			}
+			return a.applyNow(hard, stop, f)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
+	cmd.Flags().BoolVar(&f.input, "input", true, "--input=false: never ask; without --auto-approve the apply is refused")
+	cmd.Flags().StringVar(&f.stale, "stale", "skip", "hosts that changed since the plan: skip them, or fail before any is changed")
+	cmd.Flags().BoolVar(&f.requireProof, "require-proof", false, "undo a host when a question of the proof stays open")
+	return cmd
+}
+
+// applyFile carries out a kept plan: what to change comes from the file alone.
+func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) error {
+	p, err := readPlan(path)
+	if err != nil {
+		return err
+	}
+	r, err := a.ready(f.planFlags)
+	if err != nil {
+		return err
+	}
+	return a.carryOut(hard, stop, r, p, f)
+}
+
+// applyNow plans, shows, asks and applies.
+func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
+	if !f.approve && (!a.inTerminal || !f.input || f.json) {
+		return &exit{exitRefused, errors.New("apply without a plan file asks for approval, and nobody can answer here: give a plan file, or --auto-approve")}
+	}
+	f.ttl = 24 * time.Hour
+	r, p, err := a.makePlan(stop, f.planFlags)
+	if err != nil {
+		return err
+	}
+	if !f.json {
+		if err := a.showPlan(p, f.planFlags); err != nil {
+			return err
+		}
+	}
+	if !p.Complete {
+		return tooSilent(p)
+	}
+	if p.Summary().Change == 0 && !f.json {
+		return nil
+	}
+	if !f.approve && !a.asked() {
+		return &exit{exitRefused, errors.New("apply was not approved: no host was changed")}
+	}
+	return a.carryOut(hard, stop, r, p, f)
+}
+
+func (a *app) asked() bool {
+	fmt.Fprint(a.out, "\nCarry this out? Only \"yes\" does: ")
+	line, err := bufio.NewReader(a.in).ReadString('\n')
+	return err == nil && strings.TrimSpace(line) == "yes"
+}
+
+// carryOut applies the plan and reports what became of it.
+func (a *app) carryOut(hard, stop context.Context, r planned, p *plans.Plan, f applyFlags) error {
+	progress := a.progress("applied", f.json)
+	r.fleet.Watch = progress.event
+	run := a.newRun()
+	outcome, err := r.fleet.Apply(hard, p, r.config.Goals, plans.ApplyOptions{
+		Run: run, Owner: a.user + "@" + a.host, RequireProof: f.requireProof, FailStale: f.stale == "fail", Stop: stop,
+	})
+	progress.end()
+	if err != nil {
+		return err
+	}
+	if f.json {
+		err = report.NewLines(a.out, a.now, version, run).Outcome(p, outcome)
+	} else {
+		text := report.Text{Out: a.out, Color: a.color(a.outTerminal), View: report.View(f.view)}
+		err = text.Outcome(p, outcome)
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(p, outcome)
+}
+
+// verdict is the exit code of an apply: the first of 6, 5, 7, 3 that holds.
+func verdict(p *plans.Plan, o plans.Outcome) error {
+	n := len(o.Results)
+	asPlanned, began := 0, 0
+	for _, r := range o.Results {
+		if r.AsPlanned() {
+			asPlanned++
+		}
+		if r.Status != plans.Stale && r.Status != plans.Locked {
+			began++
+		}
+	}
+	switch {
+	case asPlanned == n && !p.Complete:
+		return tooSilent(p)
+	case asPlanned == n:
+		return nil
+	case began == 0 && o.Count(plans.Stale) == n:
+		return &exit{exitUnfit, errors.New("every host is stale: nothing was changed")}
+	case began == 0 && o.Count(plans.Locked) == n:
+		return &exit{exitLocked, errors.New("every host is locked by another transaction: nothing was changed")}
+	default:
+		return &exit{code: exitNotAll}
+	}
+}
+
+// newRun names a run: its time first, so that names sort by age.
+func (a *app) newRun() string {
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // it never fails: crypto/rand
+	return strings.ToLower(a.now().UTC().Format("20060102t150405z")) + "-" + hex.EncodeToString(b[:])
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kepmctl/kepmctl/hcl"
+)
+
+func (a *app) hostsCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "hosts", Short: "List the hosts of the configuration and what applies to them",
+		Long: "Lists every host with its address, system, connection, labels, groups and\nassignments. It dials nobody." + "\n" + exitExplanation,
+		Example: `  kepmctl hosts
+  kepmctl hosts --json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			config, err := a.load()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.hostsJSON(config.Hosts)
+			}
+			if err := a.hostsTable(config.Hosts); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "\n%s, %s with an assignment.\n",
+				number(len(config.Hosts), "host", "hosts"), number(len(config.Goals), "host", "hosts"))
+			return a.unassigned(config)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object per host")
+	return cmd
+}
+
+func (a *app) hostsTable(hosts []hcl.Host) error {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "HOST\tADDRESS\tSYSTEM\tCONNECTION\tLABELS\tGROUPS\tASSIGNMENTS")
+	for _, h := range hosts {
+		var labels []string
+		for _, k := range slices.Sorted(maps.Keys(h.Labels)) {
+			labels = append(labels, k+"="+h.Labels[k])
+		}
+		fmt.Fprintln(w, strings.Join([]string{
+			h.Name, h.Address, or(string(h.OS)), or(h.Connection),
+			or(strings.Join(labels, ",")), or(strings.Join(h.Groups, ",")), or(strings.Join(h.Assignments, ",")),
+		}, "\t"))
+	}
+	return w.Flush()
+}
+
+func or(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func (a *app) hostsJSON(hosts []hcl.Host) error {
+	e := json.NewEncoder(a.out)
+	for _, h := range hosts {
+		if err := e.Encode(map[string]any{
+			"type": "host", "host": h.Name, "address": h.Address, "os": h.OS, "connection": h.Connection,
+			"labels": h.Labels, "groups": h.Groups, "assignments": h.Assignments,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

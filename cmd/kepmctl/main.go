@@ -1,0 +1,65 @@
+// Kepmctl hardens the agents of Keeper Endpoint Privilege Manager on a fleet: it
+// compares what a configuration declares with what hosts have, and makes it so.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"os/user"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+)
+
+func main() { os.Exit(kepmctl()) }
+
+// kepmctl wires the program to the process: the only place that reads the
+// environment, the clock and signals.
+func kepmctl() int {
+	a := &app{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		inTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
+		outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		env:         os.LookupEnv,
+		now:         time.Now,
+	}
+	a.home, _ = os.UserHomeDir() // without one, "~" is an error where it is used
+	a.user, a.host = "unknown", "unknown"
+	if u, err := user.Current(); err == nil {
+		a.user = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		a.host = h
+	}
+	return a.run(os.Args[1:])
+}
+
+// interrupts turns signals into contexts: the first one ends stop, so that no
+// further host is started; the second ends hard.
+func (a *app) interrupts() (hard, stop context.Context, release func()) {
+	hard, cut := context.WithCancel(context.Background())
+	stop, end := context.WithCancel(hard)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case s := <-signals:
+				a.signal.CompareAndSwap(0, int32(s.(syscall.Signal)))
+				end()
+				if i > 0 {
+					cut()
+				}
+			case <-hard.Done():
+				return
+			}
+		}
+	}()
+	return hard, stop, func() {
+		signal.Stop(signals)
+		cut()
+	}
+}

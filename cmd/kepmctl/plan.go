@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kepmctl/kepmctl/hcl"
+	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/plans/report"
+)
+
+// planFlags are shared by plan and apply.
+type planFlags struct {
+	parallelism int
+	ttl         time.Duration
+	view        string
+	json        bool
+}
+
+const mostParallel = 50 // hosts at once unless told otherwise: operations.md
+
+func (f *planFlags) register(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&f.parallelism, "parallelism", mostParallel, "hosts at work at once; a rollout's own limit can only be lowered")
+	cmd.Flags().StringVar(&f.view, "view", "changes", "what to show: changes, hosts, summary or full")
+	cmd.Flags().BoolVar(&f.json, "json", false, "write JSON Lines: events, then a summary")
+}
+
+func (f *planFlags) check() error {
+	switch report.View(f.view) {
+	case report.Changes, report.Hosts, report.Brief, report.Full:
+	default:
+		return fmt.Errorf("--view %q is none of changes, hosts, summary, full", f.view)
+	}
+	if f.parallelism < 1 || f.parallelism > 4096 {
+		return fmt.Errorf("--parallelism %d is not between 1 and 4096", f.parallelism)
+	}
+	if f.ttl < 0 {
+		return fmt.Errorf("--plan-ttl %s is negative", f.ttl)
+	}
+	return nil
+}
+
+func (a *app) planCommand() *cobra.Command {
+	var f planFlags
+	var out string
+	var detailed bool
+	cmd := &cobra.Command{
+		Use: "plan", Short: "Show what would change on which hosts",
+		Long: `Looks at every assigned host, over one connection and with one read-only script,
+and shows what must change to make the configuration true. With --out the plan is
+kept, and apply carries out exactly that.
+` + exitExplanation,
+		Example: `  kepmctl plan
+  kepmctl plan --out monday.plan
+  kepmctl plan --detailed-exitcode --view summary`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			_, stop, release := a.interrupts()
+			defer release()
+			_, p, err := a.makePlan(stop, f)
+			if err != nil {
+				return err
+			}
+			return a.finishPlan(p, f, out, detailed)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "keep the plan in this file")
+	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are changes to make")
+	cmd.Flags().DurationVar(&f.ttl, "plan-ttl", 24*time.Hour, "how long the plan may be applied")
+	return cmd
+}
+
+// planned is a configuration ready to reach its hosts.
+type planned struct {
+	config *hcl.Config
+	fleet  plans.Fleet
+}
+
+// makePlan loads the configuration and looks at its hosts.
+func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, error) {
+	r, err := a.ready(f)
+	if err != nil {
+		return r, nil, err
+	}
+	progress := a.progress("looked at", f.json)
+	r.fleet.Watch = progress.event
+	p, err := r.fleet.Make(ctx, r.config.Goals, plans.Terms{
+		Tool: version, TTL: f.ttl, Tolerated: r.config.MaxUnreachable.Of(len(r.config.Goals)),
+	})
+	progress.end()
+	return r, p, err
+}
+
+func (a *app) ready(f planFlags) (planned, error) {
+	config, err := a.load()
+	if err != nil {
+		return planned{}, err
+	}
+	if len(config.Goals) == 0 {
+		return planned{}, errors.New("no host has an assignment: write an assign block")
+	}
+	fleet, err := a.fleet(config, f.parallelism)
+	return planned{config: config, fleet: fleet}, err
+}
+
+// finishPlan shows and keeps the plan, and chooses the exit code.
+func (a *app) finishPlan(p *plans.Plan, f planFlags, out string, detailed bool) error {
+	if out != "" {
+		b, err := p.Encode()
+		if err != nil {
+			return err
+		}
+		if err := writeFile(out, b); err != nil {
+			return fmt.Errorf("keep the plan: %w", err)
+		}
+	}
+	if err := a.showPlan(p, f); err != nil {
+		return err
+	}
+	if out != "" && !f.json {
+		fmt.Fprintf(a.out, "\nThe plan is kept in %s. Carry it out with: kepmctl apply %s\n", out, out)
+	}
+	switch {
+	case !p.Complete:
+		return tooSilent(p)
+	case detailed && p.Summary().Change > 0:
+		return &exit{code: exitChanges}
+	}
+	return nil
+}
+
+func tooSilent(p *plans.Plan) error {
+	return &exit{exitSilent, fmt.Errorf("%s gave no answer, more than max_unreachable tolerates", number(len(p.Silent()), "host", "hosts"))}
+}
+
+func (a *app) showPlan(p *plans.Plan, f planFlags) error {
+	if f.json {
+		return report.NewLines(a.out, a.now, version, "").Plan(p)
+	}
+	text := report.Text{Out: a.out, Color: a.color(a.outTerminal), View: report.View(f.view)}
+	return text.Plan(p)
+}
+
+func (a *app) showCommand() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use: "show FILE", Short: "Show a kept plan",
+		Long: "Shows a plan that plan --out kept. It dials nobody. With --json it writes the\nplan document itself." + "\n" + exitExplanation,
+		Example: `  kepmctl show monday.plan
+  kepmctl show --view hosts monday.plan
+  kepmctl show --json monday.plan | jq .changes`,
+		Args: exactly(1, "the file that plan --out kept"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			f.parallelism = 1
+			if err := f.check(); err != nil {
+				return err
+			}
+			p, err := readPlan(args[0])
+			if err != nil {
+				return err
+			}
+			if f.json {
+				b, err := p.Encode()
+				if err != nil {
+					return err
+				}
+				_, err = a.out.Write(b)
+				return err
+			}
+			return a.showPlan(p, f)
+		},
+	}
+	cmd.Flags().StringVar(&f.view, "view", "changes", "what to show: changes, hosts, summary or full")
+	cmd.Flags().BoolVar(&f.json, "json", false, "write the plan document")
+	return cmd
+}
+
+func readPlan(path string) (*plans.Plan, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the plan: %w", err)
+	}
+	defer f.Close()
+	p, err := plans.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return fmt.Errorf("%s takes %s: see kepmctl %s --help", cmd.Name(), what, cmd.Name())
+		}
+		return nil
+	}
+}
