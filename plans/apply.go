@@ -55,7 +55,7 @@ func (f Fleet) Apply(ctx context.Context, p *Plan, goals []provider.Goal, o Appl
 		}
 	}
 	if o.FailStale {
-		if err := f.noneStale(ctx, p, hosts, reach); err != nil {
+		if err := f.noneStale(o.Stop, p, hosts, reach); err != nil {
 			return Outcome{}, err
 		}
 	}

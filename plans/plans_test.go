@@ -28,6 +28,8 @@ type standIn struct {
 	refuse   string // begin refuses, with this kind
 	fails    string // the transaction fails by itself, with this kind
 	worse    bool   // after the change the service does not start at boot
+	gone     bool   // after an undo nobody answers any more
+	liar     bool   // it commits whatever the verdict
 	noFresh  bool   // a second login does not elevate
 	deaf     int    // so many scripts after the transaction began lose the connection
 
@@ -82,6 +84,10 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 	}
 	switch s.Name {
 	case "look":
+		if h.gone && h.ending == provider.Undone {
+			h.dialErr = &transport.Error{Kind: transport.ErrUnreachable, Doing: "dial"}
+			return transport.Output{}, h.dialErr
+		}
 		return transport.Output{}, nil
 	case "begin":
 		if h.refuse != "" {
@@ -112,7 +118,7 @@ func (h *standIn) settle(v provider.Verdict) {
 		return
 	}
 	h.phase, h.ending = provider.PhaseSettled, provider.Committed
-	if v == provider.Undo {
+	if v == provider.Undo && !h.liar {
 		h.ending, h.settings = provider.Undone, h.before
 	}
 }
@@ -135,7 +141,7 @@ func (f family) Read(transport.Output) (provider.Facts, error) {
 		System: provider.System{OS: transport.Linux}, Service: up, Watchdog: up, Roots: []string{"/opt/keeper"},
 		Version: h.version, AdminID: "0",
 		Settings: provider.File{Path: "/opt/keeper/appsettings.json", Bytes: []byte(h.settings)},
-		Rows:     map[string][]provider.Row{".": {{Path: ".", Access: provider.Access{Owner: "root", Privileged: true}}}},
+		Rows:     []provider.Row{{Path: ".", Access: provider.Access{Owner: "root", Privileged: true}}},
 	}
 	if h.open {
 		facts.Transaction = &provider.OpenTransaction{Run: "other", Owner: "eve"}
@@ -241,6 +247,7 @@ func TestApply(t *testing.T) {
 		{name: "stale at work", host: &standIn{fails: "stale"}, status: Stale},
 		{name: "another control gets worse", host: &standIn{worse: true}, status: RolledBack, reason: "service_at_boot was compliant"},
 		{name: "no fresh login", host: &standIn{noFresh: true}, status: RolledBack, reason: "fresh login"},
+		{name: "a liar keeps what was not proven", host: &standIn{worse: true, liar: true}, status: Failed, reason: "kept what was not proven", changed: true},
 		{name: "the connection breaks and comes back", host: &standIn{deaf: 1}, status: Done, changed: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -266,6 +273,19 @@ func TestApply(t *testing.T) {
 				t.Errorf("the host was not changed: %s", now)
 			}
 		})
+	}
+}
+
+// A host that vanishes after its undo costs its own result, nobody else's.
+func TestGoneAfterUndo(t *testing.T) {
+	h := &standIn{fails: "agent", gone: true}
+	f := one(h)
+	p := planOf(t, f)
+	var late time.Duration
+	f.Now = func() time.Time { late += time.Hour; return p.Created.Add(late) }
+	out, err := f.Apply(t.Context(), p, []provider.Goal{goal("web")}, options())
+	if err != nil || out.Results[0].Status != Failed || !strings.Contains(out.Results[0].Hint, "did not come back") {
+		t.Errorf("%+v, %v", out, err)
 	}
 }
 

@@ -30,10 +30,11 @@ func (w *work) hangUp() {
 // await follows the transaction until it has come to a phase or is settled. A lost
 // connection is dialled again until the host must have settled by itself.
 func (w *work) await(ctx context.Context, until provider.Phase) (provider.State, error) {
-	const look = 10 // seconds that one question waits on the host
+	// One question waits on the host for well less than a script may take.
+	wait := min(10*time.Second, w.goal.Host.Connection.CommandTimeout/2)
 	asked := false
 	for {
-		state, err := w.status(ctx, until, look)
+		state, err := w.status(ctx, until, int(wait.Seconds()))
 		switch {
 		case err != nil:
 			return state, err
@@ -41,7 +42,7 @@ func (w *work) await(ctx context.Context, until provider.Phase) (provider.State,
 			return state, nil
 		case state.Phase == provider.PhaseNone:
 			return state, fmt.Errorf("the host does not know run %s any more", w.options.Run)
-		case w.fleet.Now().After(w.until()):
+		case w.fleet.Now().After(w.until):
 			return state, fmt.Errorf("run %s did not settle in time", w.options.Run)
 		case !state.Running && !asked: // settling was itself interrupted
 			asked = true
@@ -52,11 +53,6 @@ func (w *work) await(ctx context.Context, until provider.Phase) (provider.State,
 			return state, ctx.Err()
 		}
 	}
-}
-
-// until is when the host has settled by itself, whatever happened.
-func (w *work) until() time.Time {
-	return w.begun.Add(w.goal.Options.StartTimeout + w.goal.Options.ConfirmTimeout + margin)
 }
 
 func (w *work) status(ctx context.Context, until provider.Phase, seconds int) (provider.State, error) {
@@ -86,7 +82,7 @@ func (w *work) ask(ctx context.Context, s transport.Script) (transport.Output, e
 			}
 			w.hangUp()
 		}
-		if w.fleet.Now().After(w.until()) || !pause(ctx, time.Second) {
+		if w.fleet.Now().After(w.until) || !pause(ctx, time.Second) {
 			return transport.Output{}, err
 		}
 	}
@@ -117,7 +113,7 @@ func (w *work) problem(s Status, err error) Result {
 
 func (w *work) inDoubt(err error) Result {
 	r := w.problem(InDoubt, err)
-	r.Until = w.until()
+	r.Until = w.until
 	r.Hint = "the host settles by itself; plan again after that"
 	return r
 }

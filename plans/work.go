@@ -21,12 +21,11 @@ type work struct {
 	step    func(string)
 
 	conn  transport.Conn
-	begun time.Time
+	until time.Time // when the host has settled by itself, whatever happened
 }
 
-// margin is what systemd grants a transaction beyond its own time limits, and
-// settling after it: see begin.sh.
-const margin = 30*time.Second + 90*time.Second
+// settling is how long systemd lets settle.sh work: TimeoutStopSec in begin.sh.
+const settling = 10 * time.Minute
 
 func (w *work) carryOut(ctx context.Context) Result {
 	w.step("looking again")
@@ -58,7 +57,7 @@ func (w *work) carryOut(ctx context.Context) Result {
 // transact begins the transaction, proves it and offers the verdict.
 func (w *work) transact(ctx context.Context, tx provider.Transaction, before provider.Look, todo []provider.Change) Result {
 	w.step("changing")
-	w.begun = w.fleet.Now()
+	w.until = w.fleet.Now().Add(tx.Limit() + settling)
 	if refused, ok := w.begin(ctx, tx); !ok {
 		return refused
 	}
@@ -67,12 +66,12 @@ func (w *work) transact(ctx context.Context, tx provider.Transaction, before pro
 		return w.inDoubt(err)
 	}
 	if state.Phase == provider.PhaseSettled {
-		return w.settled(ctx, state, provider.Proof{}, before)
+		return w.settled(ctx, state, provider.Undo, provider.Proof{}, before)
 	}
 	w.step("proving")
 	proof := w.prove(ctx, before, todo, state)
 	verdict := provider.Commit
-	if len(proof.Contradictions) > 0 || (w.options.RequireProof && len(proof.Open) > 0) {
+	if !proof.Holds() || (w.options.RequireProof && len(proof.Open) > 0) {
 		verdict = provider.Undo
 	}
 	w.step("settling")
@@ -82,7 +81,7 @@ func (w *work) transact(ctx context.Context, tx provider.Transaction, before pro
 	if state, err = w.await(ctx, provider.PhaseSettled); err != nil {
 		return w.inDoubt(err)
 	}
-	return w.settled(ctx, state, proof, before)
+	return w.settled(ctx, state, verdict, proof, before)
 }
 
 // begin uploads and starts the transaction. When the connection breaks meanwhile
@@ -113,9 +112,21 @@ func (w *work) begin(ctx context.Context, tx provider.Transaction) (Result, bool
 	return r, false
 }
 
-// prove looks a third time, asks the services, and tries a fresh login.
+// prove looks a third time, asks the services, and tries a fresh login. Plug-ins
+// and jobs may come up after the ports: they get half of the host's patience.
 func (w *work) prove(ctx context.Context, before provider.Look, todo []provider.Change, state provider.State) provider.Proof {
-	after, err := w.fleet.look(ctx, w.conn, w.goal, afterQuestions)
+	limit := w.fleet.Now().Add(w.goal.Options.ConfirmTimeout / 2)
+	for {
+		proof := w.proveOnce(ctx, before, todo, state)
+		if len(proof.Missing) == 0 || len(proof.Contradictions) > 0 || w.fleet.Now().After(limit) || !pause(ctx, time.Second) {
+			w.tryLogin(ctx, &proof)
+			return proof
+		}
+	}
+}
+
+func (w *work) proveOnce(ctx context.Context, before provider.Look, todo []provider.Change, state provider.State) provider.Proof {
+	after, err := w.lookAgain(ctx)
 	if err != nil {
 		return provider.Proof{Open: []string{"the look after the change: " + provider.Printable(err.Error())}}
 	}
@@ -124,6 +135,20 @@ func (w *work) prove(ctx context.Context, before provider.Look, todo []provider.
 	if state.PID != 0 && after.Facts.Service.PID != state.PID {
 		proof.Contradictions = append(proof.Contradictions, "the service restarted by itself after it was ready")
 	}
+	return proof
+}
+
+// lookAgain looks over the connection there is, or a new one.
+func (w *work) lookAgain(ctx context.Context) (provider.Look, error) {
+	if w.conn == nil {
+		if err := w.dial(ctx); err != nil {
+			return provider.Look{}, err
+		}
+	}
+	return w.fleet.look(ctx, w.conn, w.goal, afterQuestions)
+}
+
+func (w *work) tryLogin(ctx context.Context, proof *provider.Proof) {
 	switch err := w.freshLogin(ctx); {
 	case err == nil:
 	case errors.Is(err, transport.ErrAuth), errors.Is(err, transport.ErrElevate):
@@ -131,7 +156,6 @@ func (w *work) prove(ctx context.Context, before provider.Look, todo []provider.
 	default:
 		proof.Open = append(proof.Open, "a fresh login: "+provider.Printable(err.Error()))
 	}
-	return proof
 }
 
 // freshLogin shows that the way in still leads to root: the agent we restarted may
@@ -147,31 +171,31 @@ func (w *work) freshLogin(ctx context.Context) error {
 }
 
 // settled reads how the host says the transaction ended.
-func (w *work) settled(ctx context.Context, state provider.State, proof provider.Proof, before provider.Look) Result {
+func (w *work) settled(ctx context.Context, state provider.State, verdict provider.Verdict, proof provider.Proof, before provider.Look) Result {
 	r := w.result(Done, "", "")
 	r.Down, r.Log, r.Details, r.Kind = state.Down, printableLines(state.Log), printable(state.Details), state.Kind
 	r.Restarted = state.PID != 0
+	objections := strings.Join(append(proof.Contradictions, proof.Missing...), "; ")
 	if state.Ending == provider.Committed {
 		r.Changes = w.host.Changes
-		if r.Open = proof.Open; len(r.Open) > 0 {
+		if verdict != provider.Commit {
+			r.Status, r.Reason = Failed, "the host kept what was not proven: "+firstOf(objections, "no verdict was given")
+		} else if r.Open = proof.Open; len(r.Open) > 0 {
 			r.Status = Unverified
 		}
 		return r
 	}
 	r.Status = RolledBack
-	r.Reason = firstOf(strings.Join(proof.Contradictions, "; "), provider.Printable(state.Failure),
-		strings.Join(proof.Open, "; "), "the host settled before a verdict came")
-	if state.Kind == "stale" {
-		r.Status, r.Hint = Stale, planAgain
-	}
-	if state.Kind == "locked" {
-		r.Status = Locked
-	}
-	if state.Ending != provider.Undone {
+	r.Reason = firstOf(objections, provider.Printable(state.Failure), strings.Join(proof.Open, "; "), "the host settled before a verdict came")
+	switch {
+	case state.Ending != provider.Undone:
 		r.Status, r.Hint = Failed, "look at the host: not everything could be restored"
-	}
-	if before.Facts.Service.Active && !w.runsAgain(ctx) {
+	case before.Facts.Service.Active && !w.runsAgain(ctx):
 		r.Status, r.Hint = Failed, "look at the host: the service did not come back after the undo"
+	case state.Kind == "stale":
+		r.Status, r.Hint = Stale, planAgain
+	case state.Kind == "locked":
+		r.Status = Locked
 	}
 	return r
 }
@@ -180,15 +204,15 @@ func (w *work) settled(ctx context.Context, state provider.State, proof provider
 func (w *work) runsAgain(ctx context.Context) bool {
 	limit := w.fleet.Now().Add(w.goal.Options.StartTimeout)
 	for {
-		look, err := w.fleet.look(ctx, w.conn, w.goal, noQuestions)
-		if err == nil && look.Facts.Service.Active {
+		out, err := w.ask(ctx, w.fleet.Family.Looker.Look(w.goal))
+		if err != nil {
+			return false
+		}
+		if facts, err := w.fleet.Family.Looker.Read(out); err == nil && facts.Service.Active {
 			return true
 		}
 		if w.fleet.Now().After(limit) || !pause(ctx, time.Second) {
 			return false
-		}
-		if err != nil {
-			_ = w.dial(ctx) // the next look says whether it helped
 		}
 	}
 }
@@ -201,5 +225,3 @@ func afterQuestions(g provider.Goal, f provider.Facts) []transport.Question {
 	f.Transaction = nil // it is ours
 	return provider.ProofQuestions(g, f, true)
 }
-
-func noQuestions(provider.Goal, provider.Facts) []transport.Question { return nil }

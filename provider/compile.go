@@ -34,7 +34,7 @@ func Compile(g Goal, l Look, changes []Change, run, owner string) (Transaction, 
 			}
 			t.Rows = append(t.Rows, fix)
 		case InstallTree:
-			t.Tree = &TreeFix{Except: j.ownRows()}
+			t.Tree = &TreeFix{Except: j.ownRows(), Foreign: l.Facts.Tree.Foreign}
 		case ServiceAtBoot:
 			t.Service.Enable = true
 		case ServiceRunning:
@@ -79,7 +79,7 @@ func (j *judge) rowFix(control string) (RowFix, error) {
 			continue
 		}
 		bound, ok := w.Value.Bound()
-		rows := j.facts.Rows[w.Control.Key]
+		rows := j.facts.RowsAt(w.Control.Key)
 		if !ok || len(rows) != 1 {
 			break
 		}
@@ -98,7 +98,7 @@ func (j *judge) ownRows() []string {
 		if w.Control.Name != Permissions {
 			continue
 		}
-		for _, r := range j.facts.Rows[w.Control.Key] {
+		for _, r := range j.facts.RowsAt(w.Control.Key) {
 			paths = append(paths, r.Path)
 		}
 	}

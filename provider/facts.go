@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/kepmctl/kepmctl/transport"
@@ -22,13 +23,27 @@ type Facts struct {
 	Settings    File     // appsettings.json
 	Documents   []File   // JSON files of the root that may hold a password
 	Passwords   string   // why the root could not be searched for passwords; empty: it was
-	Rows        map[string][]Row
-	Ancestors   []Row // directories above the root, nearest first
+	Rows        []Row    // the install root (".") and the directories asked for that are there; nil: unknown
+	Ancestors   []Row    // directories above the root, nearest first
 	Tree        Tree
 	Listeners   []Listener
 	Listening   bool               // Listeners is complete
 	Pending     bool               // appsettings.json is newer than the running service
+	PendingWhy  string             // why that cannot be told; empty: it can
 	Answers     []transport.Answer // what loopback services said
+}
+
+// RowsAt are the rows at a path, relative to the root. Right below the root names
+// match in any case, because agent versions spell them differently [D]; so there
+// may be two.
+func (f Facts) RowsAt(path string) []Row {
+	var found []Row
+	for _, r := range f.Rows {
+		if r.Path == path || (!strings.Contains(path, "/") && strings.EqualFold(r.Path, path)) {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 // Root is the install root, or empty when there is none or more than one.
@@ -126,6 +141,7 @@ type Tree struct {
 	Foreign  int  // entries the service account does not own
 	Group    int  // entries their group may write
 	Others   int  // entries everyone may write
+	Links    int  // links that lead out of the root
 	Extended int  // offenders with an extended ACL
 	Examples []string
 }

@@ -75,6 +75,9 @@ func (j *judge) check(w Want) Finding {
 	}
 	switch len(j.facts.Roots) {
 	case 0:
+		if j.facts.Service.Loaded {
+			return j.noRoot()
+		}
 		return Finding{Outcome: NotApplicable, Reason: "no agent is installed"}
 	case 1:
 	default:
@@ -120,6 +123,8 @@ func (j *judge) agentInstalled() Finding {
 		return Finding{Outcome: Compliant, Have: j.facts.Root()}
 	case len(j.facts.Roots) > 1:
 		return j.ambiguousRoot()
+	case j.facts.Service.Loaded:
+		return j.noRoot()
 	case !j.goal.Options.AgentRequired:
 		return Finding{Outcome: NotApplicable, Reason: "no agent is installed, and none is required"}
 	case !j.facts.Service.Known && j.goal.InstallRoot == "":
@@ -135,6 +140,11 @@ func (j *judge) agentInstalled() Finding {
 func (j *judge) ambiguousRoot() Finding {
 	return unknown("more than one install root: "+strings.Join(j.facts.Roots, " and "),
 		"name the right one with install_root in the host block")
+}
+
+// noRoot is a host that has the service, but shows no directory with its settings.
+func (j *judge) noRoot() Finding {
+	return unknown("the service is there, but its install root cannot be told", "name it with install_root in the host block")
 }
 
 // effect is what a change of appsettings.json asks of the service: nothing where

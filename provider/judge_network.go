@@ -20,19 +20,20 @@ func (j *judge) loopbackOnly() Finding {
 	}
 	ports := j.ports()
 	var open []string
-	seen, onlyMQTT := false, true
+	silent, onlyMQTT := slices.Clone(ports), true
 	for _, l := range j.facts.Listeners {
 		if !slices.Contains(ports, l.Port) {
 			continue
 		}
-		seen = true
+		silent = slices.DeleteFunc(silent, func(p int) bool { return p == l.Port })
 		if !l.Address.Unmap().IsLoopback() {
 			open = append(open, netip.AddrPortFrom(l.Address, uint16(l.Port)).String())
 			onlyMQTT = onlyMQTT && l.Port == PortMQTT
 		}
 	}
-	if !seen {
-		return unknown(fmt.Sprintf("the service runs, but nothing listens on its ports %v", ports), "see the agent's log")
+	if len(silent) > 0 && len(open) == 0 {
+		return unknown(fmt.Sprintf("the service runs, but nothing listens on %v of its ports %v", silent, ports),
+			"see the agent's log: it may listen elsewhere")
 	}
 	return j.exposed(open, onlyMQTT)
 }

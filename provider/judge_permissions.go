@@ -3,7 +3,6 @@ package provider
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -53,14 +52,14 @@ func (j *judge) accountHolds() (reason string) {
 }
 
 func (j *judge) row(w Want) Finding {
-	rows := j.facts.Rows[w.Control.Key]
+	rows := j.facts.RowsAt(w.Control.Key)
 	bound, ok := w.Value.Bound()
 	switch {
 	case j.facts.AdminGroup != "":
 		return unknown(j.facts.AdminGroup, "name a group that the host has in administrators_group")
 	case !ok:
 		return unknown("the bound asks for rights that only the service account may have", "")
-	case rows == nil:
+	case j.facts.Rows == nil:
 		return unknown("the host did not say", "")
 	case len(rows) == 0:
 		return Finding{Outcome: NotApplicable, Reason: "there is no " + w.Control.Key}
@@ -88,26 +87,27 @@ func (j *judge) row(w Want) Finding {
 // and will still be able to, so they could exchange what is being changed for a
 // link. It is empty for a directory that is closed, or that this goal closes.
 func (j *judge) open(dir string) string {
-	if len(j.facts.Rows["."]) != 1 {
+	rows := j.facts.RowsAt(dir)
+	if dir == "." && len(rows) != 1 {
 		return "the install root was not described"
 	}
-	for key, rows := range j.facts.Rows {
-		for _, r := range rows {
-			if r.Path != dir || (r.Access.Privileged && (r.Access.Users|r.Access.Administrators)&Write == 0) {
-				continue
-			}
-			if !j.closes(Control{Permissions, key}, r) {
-				return dirName(dir) + " can be written by others and is not closed by this configuration: enforce permissions for it first"
-			}
+	for _, r := range rows {
+		if r.Access.Privileged && (r.Access.Users|r.Access.Administrators)&Write == 0 {
+			continue
+		}
+		if len(rows) != 1 || !j.closes(r) {
+			return dirName(r.Path) + " can be written by others and is not closed by this configuration: enforce permissions for it first"
 		}
 	}
 	return ""
 }
 
 // closes says whether the goal enforces the row, and can.
-func (j *judge) closes(c Control, r Row) bool {
-	i := slices.IndexFunc(j.goal.Wants, func(w Want) bool { return w.Control == c && w.Mode == Enforce })
-	return i >= 0 && len(j.facts.Rows[c.Key]) == 1 && !r.Link && !r.Access.Extended && j.accountHolds() == ""
+func (j *judge) closes(r Row) bool {
+	i := slices.IndexFunc(j.goal.Wants, func(w Want) bool {
+		return w.Control.Name == Permissions && w.Mode == Enforce && slices.Contains(j.facts.RowsAt(w.Control.Key), r)
+	})
+	return i >= 0 && !r.Link && !r.Access.Extended && j.accountHolds() == ""
 }
 
 // openAbove is open for the directories that lead to a row.
@@ -125,15 +125,12 @@ func (j *judge) openAbove(row string) string {
 
 // openRow is open for every row: the tree lies below them.
 func (j *judge) openRow() string {
-	keys := slices.Sorted(maps.Keys(j.facts.Rows))
-	for _, key := range keys {
-		for _, r := range j.facts.Rows[key] {
-			if why := j.open(r.Path); why != "" {
-				return why
-			}
+	for _, r := range j.facts.Rows {
+		if why := j.open(r.Path); why != "" {
+			return why
 		}
 	}
-	return ""
+	return j.open(".")
 }
 
 func dirName(dir string) string {
@@ -151,6 +148,9 @@ func (j *judge) installTree() Finding {
 	if !t.Known {
 		return unknown("the tree was not seen whole", "")
 	}
+	if len(j.facts.Ancestors) == 0 {
+		return unknown("the directories above the install root were not described", "")
+	}
 	if above := j.ancestors(); above != "" {
 		return Finding{
 			Outcome: NonCompliant, Have: above, Want: treeClean,
@@ -160,6 +160,10 @@ func (j *judge) installTree() Finding {
 	if t.Extended > 0 {
 		return unknown(fmt.Sprintf("%d entries are writable and have an extended ACL: %s", t.Extended, examples(t.Examples)),
 			"look at them with getfacl, remove the ACL with setfacl -b")
+	}
+	if t.Links > 0 {
+		return unknown(fmt.Sprintf("%d links lead out of the install root: %s", t.Links, examples(t.Examples)),
+			"see that root alone can change what they lead to, or put copies in their place")
 	}
 	class, counts := t.class()
 	f := Finding{Outcome: Compliant, Have: treeClean, Want: treeClean}

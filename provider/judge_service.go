@@ -35,6 +35,8 @@ func (j *judge) serviceRunning() Finding {
 			Outcome: NonCompliant, Have: "stopped", Want: "running",
 			Changes: []Change{{Attr: "running", Action: Modify, From: no, To: yes, Effect: Start}},
 		}
+	case j.facts.PendingWhy != "":
+		return unknown(j.facts.PendingWhy, "")
 	case j.facts.Pending:
 		return Finding{
 			Outcome: NonCompliant, Have: "runs with settings older than " + SettingsFile, Want: "runs with its present settings",

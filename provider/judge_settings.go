@@ -122,6 +122,9 @@ func (j *judge) certPassword() Finding {
 	if j.facts.Passwords != "" {
 		return unknown(j.facts.Passwords, "")
 	}
+	if !j.facts.Tree.Known {
+		return unknown("the tree was not seen whole", "")
+	}
 	var found, unclear []string
 	for _, doc := range append([]File{j.facts.Settings}, j.facts.Documents...) {
 		if doc.Missing {

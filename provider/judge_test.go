@@ -28,10 +28,7 @@ func hardened() provider.Facts {
 			Path:  root + "/appsettings.json",
 			Bytes: []byte(`{"AllowedHosts":"localhost;127.0.0.1","Settings":{"system.logging.level":"Warning","AlternativeSignatures":[]}}`),
 		},
-		Rows: map[string][]provider.Row{
-			".":    {{Path: ".", Access: closed}},
-			"Jobs": {{Path: "Jobs", Access: closed}},
-		},
+		Rows:      []provider.Row{{Path: ".", Access: closed}, {Path: "Jobs", Access: closed}},
 		Ancestors: []provider.Row{{Path: "/opt", Access: closed}},
 		Tree:      provider.Tree{Known: true},
 		Listening: true,
@@ -96,7 +93,7 @@ func TestJudge(t *testing.T) {
 		{"a file that could not be read", func(f *provider.Facts) { f.Settings = provider.File{Problem: "it is a symbolic link"} }, hosts, provider.Unknown, "symbolic link", ""},
 		{"a root that others can write in", func(f *provider.Facts) {
 			f.Settings.Bytes = []byte(`{}`)
-			f.Rows["."] = []provider.Row{{Path: ".", Access: writable}}
+			f.Rows[0].Access = writable
 		}, hosts, provider.NonCompliant, "can be written by others", ""},
 		{"level in another case", settings(`{"Settings":{"system.logging.level":"information"}}`), levels, provider.Compliant, "", ""},
 		{"level missing is Warning", settings(`{}`), levels, provider.Compliant, "", ""},
@@ -112,8 +109,8 @@ func TestJudge(t *testing.T) {
 		{"a document that is no JSON", func(f *provider.Facts) {
 			f.Documents = []provider.File{{Path: root + "/Plugins/x.json", Bytes: []byte(`password`)}}
 		}, passwd, provider.Unknown, "Plugins/x.json", ""},
-		{"no agent", func(f *provider.Facts) { f.Roots = nil }, agent, provider.NonCompliant, "not installed", ""},
-		{"no agent, so nothing else applies", func(f *provider.Facts) { f.Roots = nil }, hosts, provider.NotApplicable, "", ""},
+		{"no agent", func(f *provider.Facts) { f.Roots, f.Service.Loaded = nil, false }, agent, provider.NonCompliant, "not installed", ""},
+		{"no agent, so nothing else applies", func(f *provider.Facts) { f.Roots, f.Service.Loaded = nil, false }, hosts, provider.NotApplicable, "", ""},
 		{"two agents", func(f *provider.Facts) { f.Roots = []string{"/opt/a", "/opt/b"} }, agent, provider.Unknown, "/opt/a and /opt/b", ""},
 		{"a transaction is open", func(f *provider.Facts) { f.Transaction = &provider.OpenTransaction{Run: "r1", Owner: "eve"} }, agent, provider.Unknown, "r1 by eve", ""},
 		{"service under another account", func(f *provider.Facts) { f.Service.Account = "keeper" }, acct, provider.NonCompliant, "keeper", ""},
@@ -131,29 +128,35 @@ func TestJudge(t *testing.T) {
 			f.Settings.Bytes = []byte(`{"MqttBrokerSettings":{"IpAddress":"0.0.0.0"}}`)
 		}, loop, provider.NonCompliant, "[::]:8675", `"0.0.0.0" -> "127.0.0.1" restart`},
 		{"nothing listens", func(f *provider.Facts) { f.Listeners = nil }, loop, provider.Unknown, "nothing listens", ""},
+		{"one port is elsewhere", func(f *provider.Facts) { f.Listeners[1].Port = 5000 }, loop, provider.Unknown, "nothing listens on [6889]", ""},
+		{"the service without a root", func(f *provider.Facts) { f.Roots = nil }, agent, provider.Unknown, "install root cannot be told", ""},
+		{"settings from the future", func(f *provider.Facts) { f.PendingWhy = "dated in the future" }, runs, provider.Unknown, "future", ""},
+		{"passwords in a tree not seen whole", func(f *provider.Facts) { f.Tree.Known = false }, passwd, provider.Unknown, "not seen whole", ""},
+		{"links out of the tree", func(f *provider.Facts) { f.Tree.Links = 1; f.Tree.Examples = []string{"Plugins/x"} }, tree, provider.Unknown, "Plugins/x", ""},
+		{"nothing known above the root", func(f *provider.Facts) { f.Ancestors = nil }, tree, provider.Unknown, "above the install root", ""},
 		{"listeners not listed", func(f *provider.Facts) { f.Listening = false }, loop, provider.Unknown, "", ""},
 		{"old TLS is accepted", func(f *provider.Facts) { f.Answers = append(tlsAnswers(6889, true), tlsAnswers(8675, false)...) }, tls12, provider.NonCompliant, "port 6889 accepts TLS 1.1", ""},
 		{"one port could not be asked", func(f *provider.Facts) { f.Answers[3].Unknown = "no way in" }, tls12, provider.Unknown, "port 8675: no way in", ""},
 		{"nothing was asked", func(f *provider.Facts) { f.Answers = nil }, tls12, provider.Unknown, "not asked", ""},
-		{"jobs open to users", func(f *provider.Facts) { f.Rows["Jobs"] = []provider.Row{{Path: "Jobs", Access: writable}} }, jobs, provider.NonCompliant, "users rwx", "owner root, administrators rwx, users rwx -> owner root, administrators r-x, users --- "},
+		{"jobs open to users", func(f *provider.Facts) { f.Rows[1].Access = writable }, jobs, provider.NonCompliant, "users rwx", "owner root, administrators rwx, users rwx -> owner root, administrators r-x, users --- "},
 		{"rights are never added", func(f *provider.Facts) {
-			f.Rows["Jobs"] = []provider.Row{{Path: "Jobs", Access: provider.Access{Owner: "root", Privileged: true}}}
+			f.Rows[1].Access = provider.Access{Owner: "root", Privileged: true}
 		}, jobs, provider.Compliant, "", ""},
 		{"jobs with an extended ACL", func(f *provider.Facts) {
-			f.Rows["Jobs"] = []provider.Row{{Path: "Jobs", Access: provider.Access{Extended: true}}}
+			f.Rows[1].Access = provider.Access{Extended: true}
 		}, jobs, provider.Unknown, "extended ACL", ""},
-		{"jobs is a link", func(f *provider.Facts) { f.Rows["Jobs"] = []provider.Row{{Path: "Jobs", Link: true}} }, jobs, provider.Unknown, "symbolic link", ""},
-		{"no jobs", func(f *provider.Facts) { delete(f.Rows, "Jobs"); f.Rows["Jobs"] = []provider.Row{} }, jobs, provider.NotApplicable, "", ""},
+		{"jobs is a link", func(f *provider.Facts) { f.Rows[1].Link = true }, jobs, provider.Unknown, "symbolic link", ""},
+		{"no jobs", func(f *provider.Facts) { f.Rows = f.Rows[:1] }, jobs, provider.NotApplicable, "", ""},
 		{"rows did not come", func(f *provider.Facts) { f.Rows = nil }, jobs, provider.Unknown, "", ""},
-		{"jobs in two spellings", func(f *provider.Facts) { f.Rows["Jobs"] = []provider.Row{{Path: "Jobs"}, {Path: "jobs"}} }, jobs, provider.Unknown, "differ only in case", ""},
+		{"jobs in two spellings", func(f *provider.Facts) { f.Rows = append(f.Rows, provider.Row{Path: "jobs"}) }, jobs, provider.Unknown, "differ only in case", ""},
 		{"permissions wait for the account", func(f *provider.Facts) {
 			f.Service.Account = "keeper"
-			f.Rows["Jobs"] = []provider.Row{{Path: "Jobs", Access: writable}}
+			f.Rows[1].Access = writable
 		}, jobs, provider.NonCompliant, "waits until the service", ""},
 		{"a writable tree", func(f *provider.Facts) { f.Tree = provider.Tree{Known: true, Others: 2, Examples: []string{"b", "a"}} }, tree, provider.NonCompliant, "2 writable by everyone: a, b", "writable by everyone -> owned by root, no write for group or others "},
 		{"a tree below an open row that is not enforced", func(f *provider.Facts) {
 			f.Tree = provider.Tree{Known: true, Others: 1}
-			f.Rows["Jobs"] = []provider.Row{{Path: "Jobs", Access: writable}}
+			f.Rows[1].Access = writable
 		}, tree, provider.NonCompliant, "Jobs can be written by others", ""},
 		{"a tree with ACLs", func(f *provider.Facts) { f.Tree = provider.Tree{Known: true, Group: 1, Extended: 1} }, tree, provider.Unknown, "extended ACL", ""},
 		{"a tree not seen whole", func(f *provider.Facts) { f.Tree = provider.Tree{} }, tree, provider.Unknown, "", ""},
@@ -224,7 +227,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 func TestCompile(t *testing.T) {
 	f := hardened()
 	f.Settings.Bytes = []byte("{\r\n  \"AllowedHosts\": \"*\",\r\n  \"Settings\": { \"system.logging.level\": \"Debug\" }\r\n}\r\n")
-	f.Rows["Jobs"][0].Access.Users = 7
+	f.Rows[1].Access.Users = 7
 	f.Tree.Others = 1
 	f.Watchdog.Active = false
 	g := provider.Goal{Wants: []provider.Want{hosts, levels, jobs, top, tree, watch}}
@@ -281,6 +284,10 @@ func TestProve(t *testing.T) {
 		{"the status is refused", func(f *provider.Facts) { f.Answers[0] = status(403, "") }, "", "answered 403"},
 		{"a made-up host is answered", func(f *provider.Facts) { f.Answers[1] = filter(200, 200, 200) }, "made-up", ""},
 		{"an allowed host is refused", func(f *provider.Facts) { f.Answers[1] = filter(200, 400, 400) }, "127.0.0.1 is answered with 400", ""},
+		{"a filter that is not as wanted is not asked to hold", func(f *provider.Facts) {
+			f.Settings.Bytes = []byte(`{"AllowedHosts":"*"}`)
+			f.Answers[1] = filter(200, 200, 200)
+		}, "allowed_hosts did not become", ""},
 		{"the filter could not be asked", func(f *provider.Facts) {
 			f.Answers[1] = transport.Answer{Question: filter().Question, Unknown: "forwarding is forbidden"}
 		}, "", "forwarding is forbidden"},
@@ -293,7 +300,7 @@ func TestProve(t *testing.T) {
 			after.Answers = []transport.Answer{good[0], good[1]}
 			c.after(&after)
 			p := provider.Prove(g, provider.Look{Facts: before}, provider.Look{Facts: after}, []provider.Change{change})
-			check(t, "contradictions", p.Contradictions, c.contradict)
+			check(t, "contradictions", append(p.Contradictions, p.Missing...), c.contradict)
 			check(t, "open questions", p.Open, c.open)
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -19,8 +20,12 @@ const (
 // transaction; an open question is one that could not be asked.
 type Proof struct {
 	Contradictions []string
+	Missing        []string // plug-ins and jobs that the agent does not show yet: a contradiction if they stay away
 	Open           []string
 }
+
+// Holds says whether nothing contradicts.
+func (p Proof) Holds() bool { return len(p.Contradictions) == 0 && len(p.Missing) == 0 }
 
 func (p *Proof) contradict(format string, args ...any) {
 	p.Contradictions = append(p.Contradictions, fmt.Sprintf(format, args...))
@@ -77,7 +82,9 @@ func Prove(g Goal, before, after Look, planned []Change) Proof {
 	}
 	if after.Facts.Service.Active {
 		p.status(before.Facts, after.Facts)
-		p.filter(newJudge(g, after.Facts))
+		if allowed := slices.IndexFunc(now, func(f Finding) bool { return f.Address == AllowedHosts }); allowed >= 0 && now[allowed].Outcome == Compliant {
+			p.filter(newJudge(g, after.Facts))
+		}
 	}
 	return p
 }
@@ -137,13 +144,13 @@ func (p *Proof) status(before, after Facts) {
 	sort.Strings(keys)
 	for _, k := range keys {
 		if now[k] < then[k] {
-			p.contradict("the agent's status shows %d %s, before it showed %d", now[k], k, then[k])
+			p.Missing = append(p.Missing, fmt.Sprintf("the agent's status shows %d %s, before it showed %d", now[k], k, then[k]))
 		}
 	}
 }
 
-// counts reads plug-ins and jobs from the status. Its exact form is not
-// documented, so every number or list whose name speaks of them counts [I].
+// counts reads plug-ins and jobs from the status. Its exact form is not documented:
+// lists that are called so count, and numbers that can only be their count [I].
 func counts(f Facts) (n map[string]int, why string) {
 	for _, a := range f.Answers {
 		if a.Question.Path != statusPath {
@@ -176,13 +183,14 @@ func collect(n map[string]int, path string, v any) {
 	}
 	for k, child := range object {
 		at := strings.TrimPrefix(path+"."+k, ".")
-		name := strings.ToLower(k)
-		if strings.Contains(name, "plugin") || strings.Contains(name, "job") {
-			switch c := child.(type) {
-			case float64:
-				n[at] = int(c)
-			case []any:
+		switch c := child.(type) {
+		case []any:
+			if strings.EqualFold(k, "plugins") || strings.EqualFold(k, "jobs") {
 				n[at] = len(c)
+			}
+		case float64:
+			if slices.ContainsFunc([]string{"plugins", "jobs", "plugincount", "jobcount"}, func(name string) bool { return strings.EqualFold(k, name) }) {
+				n[at] = int(min(max(c, 0), 1e9))
 			}
 		}
 		collect(n, at, child)

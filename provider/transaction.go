@@ -43,7 +43,18 @@ type RowFix struct {
 // A TreeFix takes write from group and others, and ownership from anyone but the
 // service account, on every entry below the root except the paths named.
 type TreeFix struct {
-	Except []string // relative to the root
+	Except  []string // relative to the root
+	Foreign int      // how many entries change their owner, as last counted
+}
+
+// Limit is how long a transaction may take until its verdict; after it the host
+// undoes. Noting the owner of a foreign entry takes about a millisecond.
+func (t Transaction) Limit() time.Duration {
+	limit := t.StartTimeout + t.ConfirmTimeout + 30*time.Second
+	if t.Tree != nil {
+		limit += time.Duration(t.Tree.Foreign) * 5 * time.Millisecond
+	}
+	return limit
 }
 
 // A ServiceFix is what happens to the services.

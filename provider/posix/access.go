@@ -77,26 +77,29 @@ func (r *reader) row(path, line string) (provider.Row, bool) {
 	}, true
 }
 
-// rows reads the described directories. A row that was asked for and did not come
-// back is not there; when the section did not come, nothing is known.
+// rows reads the described directories: one by its path as found. What was asked
+// for and did not come back is not there; when the section did not come, nothing
+// is known.
 func (r *reader) rows(f *provider.Facts) {
 	if _, sent := r.one("rows"); !sent {
 		return
 	}
-	f.Rows = map[string][]provider.Row{}
 	list := r.list("rows")
-	for ; len(list) >= 3; list = list[3:] {
-		row, ok := r.row(list[1], list[2])
+	f.Rows = []provider.Row{}
+	for ; len(list) >= 2; list = list[2:] {
+		row, ok := r.row(list[0], list[1])
 		if !ok {
-			row = provider.Row{Path: list[1], Link: true}
+			row = provider.Row{Path: strings.TrimPrefix(list[0], "./"), Link: true}
 		}
-		f.Rows[list[0]] = append(f.Rows[list[0]], row)
+		f.Rows = append(f.Rows, row)
 	}
 	above := r.list("ancestors")
 	for ; len(above) >= 2; above = above[2:] {
-		if row, ok := r.row(above[0], above[1]); ok {
-			f.Ancestors = append(f.Ancestors, row)
+		row, ok := r.row(above[0], above[1])
+		if !ok {
+			row = provider.Row{Path: above[0]} // of nobody we trust
 		}
+		f.Ancestors = append(f.Ancestors, row)
 	}
 }
 
@@ -131,6 +134,8 @@ func (r *reader) tree(f *provider.Facts) {
 			f.Tree.Group += n
 		case "O":
 			f.Tree.Others += n
+		case "L":
+			f.Tree.Links += n
 		}
 	}
 }

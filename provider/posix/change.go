@@ -30,9 +30,8 @@ func (changer) Begin(t provider.Transaction) transport.Script {
 		add("new."+strconv.Itoa(i), f.Bytes)
 	}
 	add("complete", nil)
-	seconds := int((t.StartTimeout + t.ConfirmTimeout).Seconds()) + 30
 	return transport.Script{
-		Name: "begin.sh", Text: text("begin.sh"), Args: []string{stateDir, t.Run, strconv.Itoa(seconds)},
+		Name: "begin.sh", Text: text("begin.sh"), Args: []string{stateDir, t.Run, strconv.Itoa(int(t.Limit().Seconds()))},
 		Stdin: in.Bytes(), Elevate: true,
 	}
 }

@@ -22,7 +22,7 @@ const (
 type reader struct {
 	sections map[string][][]byte
 	admin    int    // the group that stands for Administrators
-	started  string // microseconds after boot at which the service's process began
+	started  string // hundredths of a second after boot at which the service's process began
 }
 
 // one is a section's bytes; ok is false when the host did not send it.
@@ -137,22 +137,27 @@ func (r *reader) settings(f *provider.Facts, uptime, now string) {
 		f.Settings.Problem = "it is larger than 4 MiB"
 	default:
 		f.Settings.Bytes = body
-		f.Pending = f.Service.Active && older(r.started, about[2], uptime, now)
+		if f.Service.Active {
+			f.Pending, f.PendingWhy = older(r.started, about[2], uptime, now)
+		}
 	}
 }
 
-// older says whether a process that started at so many microseconds after boot is
-// more than two seconds older than a file's time.
-func older(started, modified, uptime, now string) bool {
-	micro, err1 := strconv.ParseInt(started, 10, 64)
+// older says whether a process that started so many hundredths of a second after
+// boot is more than two seconds older than a file.
+func older(started, modified, uptime, now string) (older bool, why string) {
+	start, err1 := strconv.ParseInt(started, 10, 64)
 	mtime, err2 := strconv.ParseInt(modified, 10, 64)
 	up, err3 := strconv.ParseFloat(uptime, 64)
 	clock, err4 := strconv.ParseInt(now, 10, 64)
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || micro == 0 {
-		return false
+	switch {
+	case err1 != nil || err2 != nil || err3 != nil || err4 != nil:
+		return false, "the host did not say when the service began and " + provider.SettingsFile + " was written"
+	case mtime > clock+2:
+		return false, provider.SettingsFile + " is dated in the future, so it cannot be told whether the service has read it"
 	}
-	begun := float64(clock) - up + float64(micro)/1e6
-	return float64(mtime) > begun+2
+	begun := float64(clock) - up + float64(start)/100
+	return float64(mtime) > begun+2, ""
 }
 
 // documents are the JSON files that speak of passwords.

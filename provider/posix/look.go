@@ -28,10 +28,14 @@ func (looker) Look(g provider.Goal) transport.Script {
 	if g.Options.AdministratorsGroup != "" {
 		args = append(args, "group="+g.Options.AdministratorsGroup)
 	}
-	args = append(args, "row=.", "pattern=")
+	args = append(args, "row=.")
 	for _, row := range rows(g) {
-		if row != "." {
-			args = append(args, "row="+row, "pattern="+pattern(row))
+		switch {
+		case row == ".":
+		case strings.Contains(row, "/"):
+			args = append(args, "row="+row)
+		default: // names differ in case between agent versions [D]
+			args = append(args, "pattern="+glob(row))
 		}
 		args = append(args, "except="+glob("./"+row))
 	}
@@ -47,15 +51,6 @@ func rows(g provider.Goal) []string {
 		}
 	}
 	return list
-}
-
-// pattern finds a directory right below the root in any spelling: names differ in
-// case between agent versions [D]. A path of several parts is taken as written.
-func pattern(row string) string {
-	if strings.Contains(row, "/") {
-		return ""
-	}
-	return glob(row)
 }
 
 // glob is a pattern of find that matches only the path itself.

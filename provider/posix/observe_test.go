@@ -27,6 +27,7 @@ func observe(t *testing.T, shell []string, root string, more ...provider.Want) p
 	g := provider.Goal{InstallRoot: root, Wants: append([]provider.Want{
 		{Control: provider.Control{Name: provider.Permissions, Key: "Jobs"}},
 		{Control: provider.Control{Name: provider.Permissions, Key: "no*such"}},
+		{Control: provider.Control{Name: provider.Permissions, Key: "Plugins/p"}},
 	}, more...)}
 	s := looker{}.Look(g)
 	body := strings.ReplaceAll(s.Text, "$(id -u)", "0")
@@ -89,6 +90,7 @@ func install(t *testing.T) string {
 	put("jobs/new\nline \x1b[31m.json", "{}", 0o666)
 	put("Plugins/p.json", `{"Certificate":{"Password":"x"}}`, 0o664)
 	put("Plugins/other.json", `{}`, 0o644)
+	put("Plugins/p/x", ``, 0o644)
 	if err := os.Symlink("/etc/passwd", filepath.Join(root, "link")); err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +108,10 @@ func TestObserve(t *testing.T) {
 			if got, want := string(f.Settings.Bytes), "\xef\xbb\xbf{ \"a\": 1 }\r\n"; got != want {
 				t.Errorf("settings %q, want %q (%s)", got, want, f.Settings.Problem)
 			}
-			if len(f.Rows["Jobs"]) != 1 || f.Rows["Jobs"][0].Path != "jobs" || len(f.Rows["."]) != 1 || len(f.Rows["no*such"]) != 0 {
+			if r := f.RowsAt("Jobs"); len(r) != 1 || r[0].Path != "jobs" || len(f.RowsAt(".")) != 1 || len(f.RowsAt("Plugins/p")) != 1 || len(f.Rows) != 3 {
 				t.Errorf("rows %+v", f.Rows)
 			}
-			if !f.Tree.Known || f.Tree.Others != 1 || f.Tree.Group != 2 || f.Tree.Extended != 0 {
+			if !f.Tree.Known || f.Tree.Others != 1 || f.Tree.Group != 2 || f.Tree.Links != 1 || f.Tree.Extended != 0 {
 				t.Errorf("tree %+v", f.Tree)
 			}
 			if !slices.Contains(f.Tree.Examples, "jobs/new\nline \x1b[31m.json") {

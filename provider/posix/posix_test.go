@@ -46,7 +46,6 @@ User=
 DynamicUser=no
 ExecStart={ path=/opt/keeper/sbin/keeper-privilege-manager ; argv[]=x }
 MainPID=77
-ExecMainStartTimestampMonotonic=50000000
 
 Id=keeper-watchdog.service
 LoadState=masked
@@ -54,22 +53,22 @@ ActiveState=inactive
 UnitFileState=masked
 User=keeper
 DynamicUser=no
-MainPID=0
-ExecMainStartTimestampMonotonic=0`
+MainPID=0`
 
 func whole() *answer {
 	a := &answer{}
 	a.section("system", list("Linux", "6.1", "0", "systemd", "100.00", "1000100"))
 	a.section("units", units)
+	a.section("stat", "77 (odd ) name) S 1 77 77 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 9 0 5000 1 1 1\n")
 	a.section("process", "dr-xr-xr-x 9 0 0 0 Nov 23 15:49 /proc/77\n")
 	a.section("roots", "/opt/keeper/sbin\n")
 	a.section("version", "2.0.82")
 	a.section("listeners", "0100007F:1AE8\n00000000000000000000000001000000:1AE9\n00000000:21E3\nend\n")
 	a.section("settings", list("/opt/keeper/sbin/appsettings.json", "", "1000053"))
 	a.section("content", "{}")
-	a.section("rows", list(".", "./.", "drwxr-xr-x 5 0 0 1 x", "Jobs", "./jobs", "drwxrwxrwx+ 5 0 1001 1 x"))
+	a.section("rows", list("./.", "drwxr-xr-x 5 0 0 1 x", "./jobs", "drwxrwxrwx+ 5 0 1001 1 x", "./odd", "nonsense"))
 	a.section("ancestors", list("/opt/keeper", "drwxr-xr-x 3 0 0 1 x", "/", "drwxrwxrwt 3 0 0 1 x"))
-	a.section("tree", list("O 2 1", "=./Jobs/a\nb", "=./c", "F 1 0", "=./d", "end "))
+	a.section("tree", list("O 2 1", "=./Jobs/a\nb", "=./c", "F 1 0", "=./d", "L 1 0", "=./e", "end "))
 	a.section("document", "./Plugins/x.json").section("bytes", `{"Password":""}`)
 	a.section("end", "")
 	return a
@@ -102,15 +101,16 @@ func TestRead(t *testing.T) {
 		},
 		Settings: provider.File{Path: "/opt/keeper/sbin/appsettings.json", Bytes: []byte("{}")},
 		Pending:  true, // the process began at 1000050, the file is of 1000053
-		Rows: map[string][]provider.Row{
-			".":    {{Path: ".", Access: closed}},
-			"Jobs": {{Path: "jobs", Access: provider.Access{Owner: "root", Privileged: true, Users: 7, Extended: true}}},
+		Rows: []provider.Row{
+			{Path: ".", Access: closed},
+			{Path: "jobs", Access: provider.Access{Owner: "root", Privileged: true, Users: 7, Extended: true}},
+			{Path: "odd", Link: true},
 		},
 		Ancestors: []provider.Row{
 			{Path: "/opt/keeper", Access: closed},
 			{Path: "/", Sticky: true, Access: provider.Access{Owner: "root", Privileged: true, Administrators: 7, Users: 7}},
 		},
-		Tree:      provider.Tree{Known: true, Foreign: 1, Others: 2, Extended: 1, Examples: []string{"Jobs/a\nb", "c", "d"}},
+		Tree:      provider.Tree{Known: true, Foreign: 1, Others: 2, Links: 1, Extended: 1, Examples: []string{"Jobs/a\nb", "c", "d", "e"}},
 		Documents: []provider.File{{Path: "/opt/keeper/sbin/Plugins/x.json", Bytes: []byte(`{"Password":""}`)}},
 	}
 	if d := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {

@@ -1,6 +1,7 @@
 package posix
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,7 @@ func (r *reader) services(f *provider.Facts) {
 		switch show["Id"] {
 		case layout.Service + ".service":
 			f.Service = service(show)
-			r.started = show["ExecMainStartTimestampMonotonic"]
+			r.started = r.startTime()
 			f.Service.RunningAs = r.process()
 		case layout.Watchdog + ".service":
 			f.Watchdog = service(show)
@@ -50,6 +51,17 @@ func service(show map[string]string) provider.Service {
 		s.Account = user
 	}
 	return s
+}
+
+// startTime is when the service's process began, in hundredths of a second after
+// boot, the host's suspensions included: field 22 of /proc/PID/stat (proc(5)).
+func (r *reader) startTime() string {
+	b, _ := r.one("stat")
+	name := bytes.LastIndexByte(b, ')') // the name may hold blanks and brackets
+	if f := strings.Fields(string(b[name+1:])); len(f) > 19 {
+		return f[19]
+	}
+	return ""
 }
 
 // process is who owns the service's process, from ls -ldn /proc/PID.

@@ -212,17 +212,19 @@ func TestCommandTimeout(t *testing.T) {
 	}
 }
 
+// ready says what the bootstrap says, and returns the first script's marker.
+func ready(ch ssh.Channel, command string) string {
+	token := command[strings.LastIndex(command, " ")+1:]
+	fmt.Fprintf(ch, "\n%s 0\n", token)
+	fmt.Fprintf(ch.Stderr(), "\n%s kepm\n", token)
+	line := make([]byte, 1<<16)
+	n, _ := ch.Read(line)
+	marker, _, _ := strings.Cut(string(line[:n]), "\n")
+	return marker
+}
+
 // A host that answers anything but the bootstrap's words.
 func TestHostileAnswers(t *testing.T) {
-	ready := func(ch ssh.Channel, command string) string {
-		token := command[strings.LastIndex(command, " ")+1:]
-		fmt.Fprintf(ch, "\n%s 0\n", token)
-		fmt.Fprintf(ch.Stderr(), "\n%s kepm\n", token)
-		line := make([]byte, 1<<16)
-		n, _ := ch.Read(line)
-		marker, _, _ := strings.Cut(string(line[:n]), "\n")
-		return marker
-	}
 	tests := []struct {
 		name string
 		exec func(ch ssh.Channel, command string)

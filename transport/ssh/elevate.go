@@ -101,7 +101,7 @@ func (b *beginning) explain(ctx context.Context, err error, channel *ssh.Session
 	case over && status == noStatus:
 		e.Kind, e.Err = transport.ErrUnreachable, errors.New("connection lost")
 	case over && b.sudo:
-		e.Err, e.Hint = b.refusal(status)
+		e.Hint, e.Err = b.refusal(status)
 	case over:
 		e.Err, e.Hint = fmt.Errorf("the login ended at once%s", b.words()), "the account needs a POSIX shell and no forced command"
 	case errors.Is(err, errRefused):
@@ -126,12 +126,12 @@ func exitStatus(channel *ssh.Session) int {
 	return 0
 }
 
-// refusal is why sudo ended without starting a shell. The texts are those of
+// refusal is what to do, and why sudo ended without starting a shell. The texts are those of
 // sudo 1.9 (plugins/sudoers, src/), of shells, and of the agent, which puts
 // itself in sudo's place.
-func (b *beginning) refusal(status int) (cause error, hint string) {
+func (b *beginning) refusal(status int) (hint string, cause error) {
 	if status == 127 { // as env and every shell say it
-		return errors.New("there is no sudo" + b.words()), `install sudo, or log in as root with become = "none"`
+		return `install sudo, or log in as root with become = "none"`, errors.New("there is no sudo" + b.words())
 	}
 	reasons := []struct{ text, cause, hint string }{
 		{"keepersudo", "the agent intercepts sudo", "let the agent's policy allow sudo for this login, or log in as root"},
@@ -144,10 +144,10 @@ func (b *beginning) refusal(status int) (cause error, hint string) {
 	}
 	for _, r := range reasons {
 		if bytes.Contains(b.said, []byte(r.text)) {
-			return errors.New(r.cause + b.words()), r.hint
+			return r.hint, errors.New(r.cause + b.words())
 		}
 	}
-	return errors.New("sudo ended without a shell" + b.words()), "run sudo by hand as this login"
+	return "run sudo by hand as this login", errors.New("sudo ended without a shell" + b.words())
 }
 
 // words is what the host said, fit for the end of a message.

@@ -33,6 +33,12 @@ var faults = map[string]func(t *testing.T, h *host, controller *os.Process){
 			t.Fatal(err)
 		}
 	},
+	"kill tx.sh and settle.sh": func(t *testing.T, h *host, _ *os.Process) {
+		h.sh(t, `kill -KILL "$(systemctl show -P MainPID kepmctl-tx)"
+			i=0; while [ $i -lt 200 ]; do
+				p=$(systemctl show -P ControlPID kepmctl-tx); [ "$p" = 0 ] || { kill -KILL "$p"; break; }; i=$((i+1))
+			done; true`)
+	},
 	"cut the power": func(t *testing.T, h *host, _ *os.Process) {
 		if err := h.PowerCut(context.Background()); err != nil {
 			t.Fatal(err)
@@ -177,6 +183,71 @@ func TestFileSystemRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The journal's disk fills up after the upload: nothing is changed that could not
+// be undone.
+func TestNoSpaceToNoteTheUndo(t *testing.T) {
+	h := borrow(t)
+	h.sh(t, `for i in $(seq 300); do echo x >/opt/keeper/sbin/Jobs/f$i; chmod 666 /opt/keeper/sbin/Jobs/f$i; done
+		mkdir -p -m 700 /var/lib/kepmctl && mount -t tmpfs -o size=256k,mode=700 tmpfs /var/lib/kepmctl`)
+	t.Cleanup(func() { h.sh(t, "umount -l /var/lib/kepmctl; rm -rf /var/lib/kepmctl") })
+	before := h.state(t)
+	h.sh(t, "echo begin >/run/kepmctl-hold")
+	cmd, out, errs := command("kepmctl-hold", config(t, "", h), "apply", "--auto-approve")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h.reaches(t, "begin")
+	h.sh(t, "dd if=/dev/zero of=/var/lib/kepmctl/fill bs=4096 2>/dev/null; rm -f /run/kepmctl-hold; sleep 2; rm -f /var/lib/kepmctl/fill")
+	wait(t, cmd, out, errs, cmd.Wait()).want(t, 6)
+	h.settled(t)
+	if after := h.state(t); after != before {
+		t.Errorf("not as before:\n%s", difference(before, after))
+	}
+}
+
+// Directories named * that lead in circles, made to have root expand globs.
+func TestGlobBomb(t *testing.T) {
+	h := borrow(t)
+	h.sh(t, `cd /opt/keeper/sbin/Jobs && d=. && for i in 1 2 3 4 5 6 7; do mkdir "$d/*"; d="$d/*"; for j in $(seq 30); do ln -s . "$d/l$j"; done; done; chown -R ops .`)
+	began := time.Now()
+	kepmctl(t, config(t, "", h), "apply", "--auto-approve").want(t, 0)
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// A unit that starts the agent through a wrapper does not make the wrapper's
+// directory the install root.
+func TestWrapperIsNoRoot(t *testing.T) {
+	h := borrow(t)
+	h.sh(t, `mkdir -p /run/systemd/system/keeper-privilege-manager.service.d /opt/custom
+		printf '[Service]\nExecStart=\nExecStart=/usr/bin/env /opt/custom/sbin/keeper-privilege-manager\n' >/run/systemd/system/keeper-privilege-manager.service.d/w.conf
+		systemctl daemon-reload; mv /opt/keeper/sbin /opt/custom/sbin`)
+	t.Cleanup(func() {
+		h.sh(t, "rm -rf /run/systemd/system/keeper-privilege-manager.service.d; systemctl daemon-reload; rm -rf /opt/keeper/sbin; mv /opt/custom/sbin /opt/keeper/sbin")
+	})
+	kepmctl(t, config(t, "", h), "plan", "--detailed-exitcode").want(t, 0, "install root cannot be told", "install_root in the host block")
+}
+
+// A control in audit does not undo what is enforced.
+func TestAuditedHostsDoNotUndoOthers(t *testing.T) {
+	h := borrow(t)
+	dir := config(t, `baseline "lab" {
+  extends = [builtin.hardening_guide]
+  settings { allowed_hosts = null }
+}
+baseline "watched" {
+  settings { allowed_hosts = ["localhost"] }
+}
+assign "watched" {
+  baseline = baseline.watched
+  hosts    = ["*"]
+  mode     = "audit"
+  rollout  = rollout.quick
+}`, h)
+	kepmctl(t, dir, "apply", "--auto-approve").want(t, 0, "In audit", "Apply complete!")
 }
 
 // Somebody else writes the file during the transaction: their bytes are never lost.

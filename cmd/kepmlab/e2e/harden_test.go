@@ -40,13 +40,11 @@ func TestHarden(t *testing.T) {
 func TestTreeKeepsSetuid(t *testing.T) {
 	h := borrow(t)
 	h.sh(t, `cd /opt/keeper/sbin/Plugins/bin && cp /bin/true helper && chmod 4777 helper && cp /bin/true theirs && chown ops theirs && chmod 4775 theirs`)
-	before := h.state(t)
 	dir := config(t, "", h)
 	kepmctl(t, dir, "apply", "--auto-approve").want(t, 0, "Apply complete!")
 	if got := h.sh(t, `cd /opt/keeper/sbin/Plugins/bin && stat -c '%a %U' helper theirs`); got != "4755 root\n755 root\n" {
 		t.Errorf("helper and theirs are %q", got)
 	}
-	_ = before
 }
 
 // Users plant links in a directory they may write, while its permissions are set:

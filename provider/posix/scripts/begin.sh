@@ -64,14 +64,20 @@ for old in "$state"/*/outcome; do # names begin with their time: oldest first
 	n=$((n - 1))
 done
 
+for old in "$state"/*; do # uploads that never arrived whole, after a day
+	[ -L "$old" ] || [ -e "$old/complete" ] || find "$old" -prune -type d -mtime +0 -exec rm -rf {} \;
+done
+
 # One unit is the lock, the worker, the time limit and the finaliser.
 error=$(systemd-run --quiet --collect --unit=kepmctl-tx \
-	-p "RuntimeMaxSec=$seconds" -p TimeoutStopSec=90 -p "ExecStopPost=/bin/sh $dir/settle.sh $dir" \
-	-p "Description=kepmctl transaction $run" \
+	-p "RuntimeMaxSec=$seconds" -p TimeoutStopSec=600 -p "ExecStopPost=/bin/sh $dir/settle.sh $dir" \
+	-p OnFailure=kepmctl-settle.service -p "Description=kepmctl transaction $run" \
 	/bin/sh "$dir/tx.sh" "$dir" 2>&1) || {
 	case $error in
 	*'already exists'* | *'already loaded'* | *'fragment file'*) cancel locked 'another transaction is at work' ;;
-	*) cancel failed "systemd did not start the transaction: $error" ;;
 	esac
+	case $(systemctl show --no-pager -p ActiveState kepmctl-tx.service 2>/dev/null) in
+	*=inactive | *=failed | '') cancel failed "systemd did not start the transaction: $error" ;;
+	esac # it was started all the same
 }
 say phase begun

@@ -2,9 +2,9 @@
 # note.sh writes down how to undo a change of permissions, before it is made: one
 # line of shell words, so that any name of a file survives.
 #
-#   sh note.sh LIST own PATH...          own UID MODE 'PATH'   a line each
-#   sh note.sh LIST WORDS... -- PATH...  WORDS 'PATH'...       one line
-set -u
+#   sh note.sh LIST own PATH...          own UID MODE 'PATH'... for each run of alike
+#   sh note.sh LIST WORDS... -- PATH...  WORDS 'PATH'...
+set -uf # no globs: names of files are data
 list=$1
 shift
 
@@ -29,23 +29,33 @@ mode_and_owner() {
 	mode=$1 uid=$3
 }
 
+put() {
+	printf '%s\n' "$1" >>"$list" || exit 1 # what cannot be undone is not done
+}
+
 if [ "$1" = own ]; then
 	shift
+	key='' words=''
 	for path; do
 		mode_and_owner "$path" || continue # gone meanwhile
 		quote "$path"
-		printf 'own %s %s %s\n' "$uid" "$mode" "$quoted"
-	done >>"$list"
+		if [ "$key" != "$uid $mode" ]; then
+			[ -z "$words" ] || put "$words"
+			key="$uid $mode" words="own $uid $mode"
+		fi
+		words="$words $quoted"
+	done
+	[ -z "$words" ] || put "$words"
 	exit 0
 fi
-line=''
+words=''
 while [ "$1" != -- ]; do
-	line="$line$1 "
+	words="$words$1 "
 	shift
 done
 shift
 for path; do
 	quote "$path"
-	line="$line$quoted "
+	words="$words$quoted "
 done
-printf '%s\n' "$line" >>"$list"
+put "$words"

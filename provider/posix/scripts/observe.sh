@@ -3,12 +3,13 @@
 # what they mean is decided elsewhere.
 #
 #   sh observe.sh service=UNIT watchdog=UNIT package=NAME state=DIR \
-#       candidate=DIR... [root=DIR] [group=NAME] [row=PATH pattern=GLOB]... [except=GLOB]...
+#       candidate=DIR... [root=DIR] [group=NAME] [row=PATH]... [pattern=GLOB]... [except=GLOB]...
 #
 # root=       the install root; without it the unit and the candidates are tried
 # group=      the group that stands for Administrators
-# row=        a directory to describe, relative to the root; pattern= is the same
-#             as a glob for find, or empty for a path of several parts
+# row=        a directory to describe, relative to the root
+# pattern=    the same for directories right below the root, as a glob for find
+#             that fits in any case
 # except=     paths (./...) that the search of the tree passes over
 #
 # Each answer is a line "@NAME" and then the bytes in hexadecimal, so that no
@@ -57,10 +58,11 @@ fi
 main=''
 pid=0
 if [ "$manager" = systemd ]; then
-	units=$(systemctl show --no-pager -p Id,LoadState,ActiveState,UnitFileState,User,DynamicUser,ExecStart,MainPID,ExecMainStartTimestampMonotonic "$service" "$watchdog" 2>/dev/null)
+	units=$(systemctl show --no-pager -p Id,LoadState,ActiveState,UnitFileState,User,DynamicUser,ExecStart,MainPID "$service" "$watchdog" 2>/dev/null)
 	printf '%s' "$units" | section units
 	main=${units%%"$nl$nl"*}
 	case $main in *MainPID=*) pid=${main##*MainPID=} pid=${pid%%"$nl"*} ;; esac
+	[ -r "/proc/$pid/stat" ] && section stat <"/proc/$pid/stat"
 	# shellcheck disable=SC2012 # the owner is wanted, and the name is a number
 	[ -d "/proc/$pid" ] && [ "$pid" != 0 ] && ls -ldn "/proc/$pid" 2>/dev/null | section process
 fi
@@ -79,10 +81,9 @@ else
 	*'path='*)
 		exe=${main#*path=}
 		exe=${exe%% ;*}
-		dir=${exe%/*}
-		at=$dir
+		at=${exe%/*}
 		while [ -n "$at" ] && [ ! -f "$at/appsettings.json" ]; do at=${at%/*}; done
-		if [ -n "$at" ]; then found "$at"; elif [ -d "$dir" ] && [ -n "$dir" ]; then found "$dir"; fi
+		[ -z "$at" ] || found "$at"
 		;;
 	esac
 	while IFS= read -r dir; do
@@ -151,21 +152,23 @@ fi
 printf '%s\0' "$root/appsettings.json" "$problem" "$(date -r "$file" +%s 2>/dev/null)" | section settings
 [ -z "$problem" ] && dd if="$file" bs=65536 count=65 2>/dev/null | section content
 
+# Each directory is given as found and as ls describes it.
+# shellcheck disable=SC2016 # expanded by the inner shell
+describe='for f do printf "%s\0" "$f" "$(ls -ldn "$f")"; done'
 rows() {
-	row=''
-	for a in "$@"; do
-		case $a in
-		row=*) row=${a#*=} ;;
-		pattern=?*)
-			find . ! -name . -prune -iname "${a#*=}" -exec sh -c '
-				row=$1; shift
-				for f do printf "%s\0" "$row" "$f" "$(ls -ldn "$f")"; done' sh "$row" {} +
+	n=$# names=''
+	while [ "$n" -gt 0 ]; do # patterns become arguments of one find
+		case $1 in
+		pattern=*)
+			set -- "$@" ${names:+-o} -iname "${1#*=}"
+			names=yes
 			;;
-		pattern=)
-			if [ -e "./$row" ] || [ -L "./$row" ]; then printf '%s\0' "$row" "./$row" "$(ls -ldn "./$row")"; fi
-			;;
+		row=*) if [ -e "./${1#*=}" ] || [ -L "./${1#*=}" ]; then sh -c "$describe" sh "./${1#*=}"; fi ;;
 		esac
+		shift
+		n=$((n - 1))
 	done
+	[ -z "$names" ] || find . ! -name . -prune \( "$@" \) -exec sh -c "$describe" sh {} +
 }
 rows "$@" 2>/dev/null | section rows
 
@@ -179,7 +182,7 @@ above() {
 above | section ancestors
 
 # Entries that offend: not root's (F), writable by their group (G), by everyone
-# (O). Each batch gives its size, how many have an extended ACL, and examples.
+# (O), links that lead out of the root (L). Each batch gives its size, how many have an extended ACL, and examples.
 # shellcheck disable=SC2016 # expanded by the inner shell
 count='
 	class=$1; shift
@@ -193,6 +196,12 @@ count='
 		n=$((n + 1)); [ "$n" -gt 5 ] && break
 		printf "%s\0" "=$f"
 	done'
+# shellcheck disable=SC2016 # expanded by the inner shell
+links='
+	root=$1; shift
+	for f do
+		case $(readlink -f "$f") in "$root"/*) ;; *) printf "%s\0" "L 1 0" "=$f" ;; esac
+	done'
 tree() {
 	n=$#
 	while [ "$n" -gt 0 ]; do # the exceptions, as arguments of find
@@ -200,8 +209,10 @@ tree() {
 		shift
 		n=$((n - 1))
 	done
-	find . ! -name . ! -type l "$@" \( \
+	find . ! -name . "$@" \( \
 		! -user 0 ! -exec sh -c "$count" sh F {} + -o \
+		-type l ! -exec sh -c "$links" sh "$root" {} + -o \
+		-type l -o \
 		-perm -020 ! -exec sh -c "$count" sh G {} + -o \
 		-perm -002 ! -exec sh -c "$count" sh O {} + \)
 }

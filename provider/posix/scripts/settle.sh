@@ -19,68 +19,65 @@ close() { # nothing stays armed or locked
 	sync "${boot%/*}" "${wanted%/*}" "$state" 2>/dev/null || sync
 }
 finish() { # ending
-	record outcome "$1"
+	record outcome "$1" || exit 1 # it is tried again
 	close
 	echo "kepmctl: maintenance of $service ends, run $run: $1"
 	exit 0
 }
 
-[ ! -e "$dir/outcome" ] || { close && exit 0; }
+if [ -e "$dir/outcome" ]; then
+	close
+	exit 0
+fi
 if [ "$(readlink "$state/open")" != "$run" ] && ! did begin; then
 	record outcome undone # it never began, and another one may be open
 	exit 0
 fi
-cd -P -- "$root" || exit 1
 ln -s undo "$dir/verdict" 2>/dev/null # unless there is one
 verdict=$(readlink "$dir/verdict")
 did ready || verdict=undo
 
 unstage() { rm -f "$2.kepmctl-old" "$2.kepmctl-new" "$2.kepmctl-seen"; }
 
+there=''
+cd -P -- "$root" && there=yes
 if [ "$verdict" = commit ]; then
-	each_file unstage
+	[ -z "$there" ] || each_file unstage
 	finish committed
 fi
 
 # ---- undo: each thing only if it still is what we put there ------------------------------
 
 ending=undone
+keep() { # file name why: a copy for whoever wrote it
+	cp -p "$1" "$dir/$2"
+	ending=conflict
+	detail "$3; copies are in $dir"
+}
 restore() { # number path
+	if [ -e "$2.kepmctl-seen" ] && ! same "$2.kepmctl-seen" "$dir/was.$1"; then
+		keep "$2.kepmctl-seen" "seen.$1" "$2 was written by somebody else in the instant of its replacement"
+	fi
 	if same "$2" "$dir/was.$1"; then
 		: # never replaced, or restored before
 	elif [ ! -e "$2" ] || same "$2" "$dir/new.$1"; then
 		[ -e "$2" ] || detail "$2 was removed by somebody else; it is back"
 		[ -e "$2.kepmctl-old" ] || { cp -p "$2" "$2.kepmctl-old" && cat "$dir/was.$1" >"$2.kepmctl-old"; }
-		mv -f "$2.kepmctl-old" "$2" || exit 1 # stays open: it is tried again
+		if ! mv -f "$2.kepmctl-old" "$2"; then
+			ending=conflict
+			detail "$2 could not be restored (read-only, or immutable); it is in $dir/was.$1"
+		fi
 		sync . 2>/dev/null || sync
 	elif did replace; then
-		cp -p "$2" "$dir/theirs.$1"
-		ending=conflict
-		detail "$2 was changed by somebody else meanwhile and stays as it is; copies are in $dir"
+		keep "$2" "theirs.$1" "$2 was changed by somebody else meanwhile and stays as it is"
 	fi
 	unstage "$@"
 }
-if did stage; then each_file restore; fi
-
-# The lists hold these two commands. What somebody else opened or owns meanwhile
-# is left alone, and so is what became a link.
-write() { # mode path...
-	how=$1
-	shift
-	find "$@" -prune ! -type l -user 0 ! -perm -020 ! -perm -002 -exec chmod "$how" {} + 2>/dev/null
-}
-own() { # uid mode path
-	was=$1 bits=$(octal "$2")
-	if [ -L "$3" ] || ! describe "$3" || [ "$uid" != 0 ]; then return 0; fi
-	[ "$was" = 0 ] || chown -h "$was" "$3"
-	chmod "$bits" "$3"
-}
-if did permissions; then
-	# shellcheck source=/dev/null
-	for list in files dirs; do [ ! -e "$dir/undo.$list" ] || . "$dir/undo.$list"; done
-	lines='' # rows from the deepest
-	while IFS= read -r line; do lines=$line$nl$lines; done <"$dir/undo.rows"
-	eval "$lines"
+if [ -z "$there" ]; then
+	ending=conflict
+	detail "$root is gone: nothing in it was restored"
+elif did stage; then
+	each_file restore
 fi
 
 # ---- services: as they were. Nothing here waits, for this may run while booting -----------
@@ -97,4 +94,29 @@ if did stop; then
 	if [ -n "$(recorded was.watchdog)" ]; then systemctl --no-block start "$watchdog"; fi
 fi
 if did watchdog && [ -z "$(recorded was.watchdog)" ]; then systemctl --no-block stop "$watchdog"; fi
+# The lists hold these two commands. What somebody else opened or owns meanwhile
+# is left alone, and so is what became a link.
+write() { # mode path...
+	how=$1
+	shift
+	find "$@" -prune ! -type l -user 0 ! -perm -020 ! -perm -002 -exec chmod "$how" {} + 2>/dev/null
+}
+own() { # uid mode path...
+	was=$1 bits=$(octal "$2")
+	case $2 in l*) bits='' ;; esac
+	shift 2
+	if [ -z "$bits" ]; then
+		find "$@" -prune -type l -user 0 -exec chown -h "$was" {} + 2>/dev/null
+	else
+		find "$@" -prune ! -type l -user 0 -exec chown -h "$was" {} + -exec chmod "$bits" {} + 2>/dev/null
+	fi
+}
+if did permissions && [ -n "$there" ]; then
+	# shellcheck source=/dev/null
+	for list in files dirs; do [ ! -e "$dir/undo.$list" ] || . "$dir/undo.$list"; done
+	lines='' # rows from the deepest
+	while IFS= read -r line; do lines=$line$nl$lines; done <"$dir/undo.rows"
+	eval "$lines"
+fi
+
 finish "$ending"

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # spec.sh is sourced by tx.sh and settle.sh, with $dir set: it reads what the
 # transaction is to do, and holds what both need.
-set -u
+set -uf # no globs: names of files are data
 LC_ALL=C
 export LC_ALL
 umask 077
@@ -44,14 +44,14 @@ now() { # hundredths of a second since boot
 
 step() { # name detail...: on disk before the act it names
 	now
-	printf '%s %s\n' "$now" "$*" >>"$dir/journal"
-	: >"$dir/did.$1"
+	printf '%s %s\n' "$now" "$*" >>"$dir/journal" || exit 1
+	: >"$dir/did.$1" || exit 1
 	sync "$dir/journal" "$dir" 2>/dev/null || sync
 	# hold
 }
 
 record() { # name value: a small file, whole or not at all
-	printf '%s\n' "$2" >"$dir/$1.part" && mv -f "$dir/$1.part" "$dir/$1"
+	printf '%s\n' "$2" >"$dir/$1.part" && mv -f "$dir/$1.part" "$dir/$1" || return 1
 	sync "$dir/$1" "$dir" 2>/dev/null || sync
 }
 

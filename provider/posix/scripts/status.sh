@@ -21,15 +21,16 @@ now() {
 	read -r uptime _ </proc/uptime
 	now=${uptime%.*}${uptime#*.}
 }
-running() {
-	case $(systemctl show --no-pager -p ActiveState kepmctl-tx.service) in
-	*=inactive | *=failed) return 1 ;;
-	esac
+running() { # the transaction, or its settling
+	for unit in kepmctl-tx.service kepmctl-settle.service; do
+		case $(systemctl show --no-pager -p ActiveState "$unit") in *=inactive | *=failed) ;; *) return 0 ;; esac
+	done
+	return 1
 }
 look() {
-	if [ ! -d "$dir" ]; then
+	if [ ! -e "$dir/complete" ]; then
 		phase=none
-	elif [ -e "$dir/outcome" ]; then
+	elif [ -e "$dir/outcome" ] && [ "$(readlink "$state/open" 2>/dev/null)" != "$run" ]; then
 		phase=settled
 	elif [ -e "$dir/did.ready" ]; then
 		phase=ready

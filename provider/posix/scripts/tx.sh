@@ -36,21 +36,23 @@ sync "$boot" "${boot%/*}" "${wanted%/*}" 2>/dev/null || sync
 
 # ---- permissions: note how to undo them, children before directories ---------------
 
-offenders() { # find's tests and acts, on entries below the root except rows and links
+offenders() { # find's tests and acts, on entries below the root except rows
 	while IFS= read -r glob; do
 		[ -z "$glob" ] || set -- ! -path "$glob" "$@"
 	done <<-EOT
 		$except
 	EOT
-	find . ! -name . ! -type l "$@"
+	find . ! -name . "$@"
 }
-note_tree() {
+note_tree() { # of a link only the owner counts
 	offenders -depth \( \
 		-type d ! -user 0 -exec sh "$dir/note.sh" "$dir/undo.dirs" own {} + \
 		-o -type d -perm -022 -exec sh "$dir/note.sh" "$dir/undo.dirs" write go+w -- {} + \
 		-o -type d -perm -020 -exec sh "$dir/note.sh" "$dir/undo.dirs" write g+w -- {} + \
 		-o -type d -perm -002 -exec sh "$dir/note.sh" "$dir/undo.dirs" write o+w -- {} + \
+		-o -type d \
 		-o ! -user 0 -exec sh "$dir/note.sh" "$dir/undo.files" own {} + \
+		-o -type l \
 		-o -perm -022 -exec sh "$dir/note.sh" "$dir/undo.files" write go+w -- {} + \
 		-o -perm -020 -exec sh "$dir/note.sh" "$dir/undo.files" write g+w -- {} + \
 		-o -perm -002 -exec sh "$dir/note.sh" "$dir/undo.files" write o+w -- {} + \)
@@ -64,13 +66,20 @@ each_row() { # runs "$@" ADMINISTRATORS USERS PATH
 }
 note_row() {
 	[ -L "$3" ] && fail stale "$3 became a symbolic link"
-	sh "$dir/note.sh" "$dir/undo.rows" own "$3"
+	sh "$dir/note.sh" "$dir/undo.rows" own "$3" || fail space "cannot note how to undo $3"
 }
 : >"$dir/undo.rows"
 : >"$dir/undo.files"
 : >"$dir/undo.dirs"
 each_row note_row
-if [ -n "$tree" ]; then note_tree; fi
+if [ -n "$tree" ]; then
+	trouble=$(note_tree 2>&1)
+	while IFS= read -r line; do # an entry that went away meanwhile needs no undo
+		case $line in '' | *'No such file or directory'*) ;; *) fail space "cannot note how to undo: $line" ;; esac
+	done <<-EOT
+		$trouble
+	EOT
+fi
 sync "$dir/undo.rows" "$dir/undo.files" "$dir/undo.dirs" 2>/dev/null || sync
 
 # ---- permissions: what is to be closed is closed from the top -----------------------
@@ -103,7 +112,7 @@ if [ -n "$tree" ]; then
 	offenders -type d \( ! -user 0 -o -perm -020 -o -perm -002 \) \
 		-exec chown -h 0 {} \; -exec chmod go-w {} \; || fail failed 'cannot close the directories of the tree'
 	offenders ! -type d ! -user 0 -exec chown -h 0 {} + || fail failed 'cannot give the files of the tree to root'
-	offenders ! -type d \( -perm -020 -o -perm -002 \) -exec chmod go-w {} + || fail failed 'cannot close the files of the tree'
+	offenders ! -type d ! -type l \( -perm -020 -o -perm -002 \) -exec chmod go-w {} + || fail failed 'cannot close the files of the tree'
 fi
 
 # ---- stage: after this, neither doing nor undoing a file needs space ----------------

@@ -9,11 +9,12 @@ export LC_ALL
 state=$1 run=$2 verdict=$3
 dir=$state/$run
 
-[ -d "$dir" ] && [ ! -e "$dir/outcome" ] || exit 0
+boot=/etc/systemd/system/kepmctl-settle.service
+[ -d "$dir" ] || exit 0
 ln -s "$verdict" "$dir/verdict" 2>/dev/null
-case $(systemctl show --no-pager -p ActiveState kepmctl-tx.service) in
-*=inactive | *=failed)
-	systemd-run --quiet --collect --unit=kepmctl-tx -p TimeoutStartSec=90 \
-		-p "Description=kepmctl transaction $run, settled again" /bin/sh "$dir/settle.sh" "$dir"
-	;;
-esac
+[ "$(readlink "$state/open")" = "$run" ] || exit 0
+for unit in kepmctl-tx.service kepmctl-settle.service; do
+	case $(systemctl show --no-pager -p ActiveState "$unit") in *=inactive | *=failed) ;; *) exit 0 ;; esac
+done
+[ -e "$boot" ] || cp "$dir/settle.service" "$boot"
+systemctl --no-block start kepmctl-settle.service
