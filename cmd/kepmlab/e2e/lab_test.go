@@ -42,7 +42,7 @@ func specs() []nspawn.Spec {
 	return list
 }
 
-const hostsTotal = 20
+const hostsTotal = 25
 
 func TestMain(m *testing.M) {
 	code := 1

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Turns a fresh Debian into the base of every host. Runs in its chroot, once.
 set -eu
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Joins the further control groups named before "--", then becomes what follows it.
 set -eu
 while [ "$1" != -- ]; do

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Adds to the base what all hosts of one lab share: the agent, the lab's key and
 # the password of the login account, which comes on standard input. Runs in chroot.
 set -eu
