@@ -49,7 +49,7 @@ while [ "$now" -lt "$limit" ]; do
 		asked=$now
 		running || { look && break; }
 	fi
-	sleep 0.2 2>/dev/null || sleep 1
+	sleep 0.3 2>/dev/null || sleep 1
 	now
 	look
 done

@@ -193,7 +193,7 @@ ready() { # the same process for 3 s, and every port that listened before listen
 			[ "$(main_pid "$service")" = "$pid" ] || fail agent "$service ended within 3 s of its start"
 			return 0
 		fi
-		sleep 0.2 2>/dev/null || sleep 1
+		if [ -z "$up" ]; then sleep 0.2 2>/dev/null || sleep 1; else sleep 0.5 2>/dev/null || sleep 1; fi
 		now
 	done
 	fail agent "$service was not ready after $start_timeout s"
