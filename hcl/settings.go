@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -142,12 +141,7 @@ func readThumbprints(a attrs, name string) (any, bool) {
 	}
 	kept := []string{}
 	for _, s := range list {
-		plain := strings.ToUpper(strings.Map(func(r rune) rune {
-			if unicode.IsSpace(r) || r == ':' || r == '\u200e' { // the mark that Windows' dialog copies along
-				return -1
-			}
-			return r
-		}, s))
+		plain := provider.Thumbprint(s)
 		if !thumbprint.MatchString(plain) {
 			a.wrong(name, "%q is not a thumbprint: 40 (SHA-1) or 64 (SHA-256) hexadecimal digits.", s)
 			return nil, false

@@ -1,6 +1,7 @@
 package plans
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -148,7 +149,7 @@ func (p *Plan) match(h HostPlan, l provider.Look, findings []provider.Finding) (
 			todo = append(todo, f.Changes[at])
 		case f.Outcome == provider.Compliant:
 		default:
-			return nil, fmt.Sprintf("%s is now %s", planned.Control, firstOf(f.Have, f.Reason, "not judged"))
+			return nil, fmt.Sprintf("%s is now %s", planned.Control, cmp.Or(f.Have, f.Reason, "not judged"))
 		}
 	}
 	return todo, ""
@@ -164,15 +165,6 @@ func (p *Plan) moved(h HostPlan, l provider.Look) string {
 	} {
 		if c.planned != c.now {
 			return provider.Printable(fmt.Sprintf("its %s was %q and is %q", c.what, c.planned, c.now))
-		}
-	}
-	return ""
-}
-
-func firstOf(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
 		}
 	}
 	return ""

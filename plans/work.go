@@ -1,6 +1,7 @@
 package plans
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,14 +180,14 @@ func (w *work) settled(ctx context.Context, state provider.State, verdict provid
 	if state.Ending == provider.Committed {
 		r.Changes = w.host.Changes
 		if verdict != provider.Commit {
-			r.Status, r.Reason = Failed, "the host kept what was not proven: "+firstOf(objections, "no verdict was given")
+			r.Status, r.Reason = Failed, "the host kept what was not proven: "+cmp.Or(objections, "no verdict was given")
 		} else if r.Open = proof.Open; len(r.Open) > 0 {
 			r.Status = Unverified
 		}
 		return r
 	}
 	r.Status = RolledBack
-	r.Reason = firstOf(objections, provider.Printable(state.Failure), strings.Join(proof.Open, "; "), "the host settled before a verdict came")
+	r.Reason = cmp.Or(objections, provider.Printable(state.Failure), strings.Join(proof.Open, "; "), "the host settled before a verdict came")
 	switch {
 	case state.Ending != provider.Undone:
 		r.Status, r.Hint = Failed, "look at the host: not everything could be restored"

@@ -84,16 +84,8 @@ func (j *judge) check(w Want) Finding {
 		return j.ambiguousRoot()
 	}
 	switch w.Control.Name {
-	case AllowedHosts:
-		return j.allowedHosts(w)
-	case LogLevel:
-		return j.logLevel(w)
-	case AlternativeSignatures:
-		return j.stringSet(w, KeyAlternativeSignatures, normalThumbprint)
-	case AllowedNonAdminExecutables:
-		return j.stringSet(w, KeyAllowedNonAdminExecutables, strings.TrimSpace)
-	case AppSetting:
-		return j.appSetting(w)
+	case AllowedHosts, LogLevel, AlternativeSignatures, AllowedNonAdminExecutables, AppSetting:
+		return j.setting(w)
 	case CertPassword:
 		return j.certPassword()
 	case ServiceAccount:

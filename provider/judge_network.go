@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"net/netip"
@@ -96,7 +97,7 @@ func (j *judge) tlsMinimum(w Want) Finding {
 		case old.TLS:
 			accepted = append(accepted, fmt.Sprintf("port %d accepts %s", port, tls.VersionName(old.TLSVersion)))
 		case good.Unknown != "" || old.Unknown != "":
-			unclear = append(unclear, fmt.Sprintf("port %d: %s", port, firstOf(good.Unknown, old.Unknown)))
+			unclear = append(unclear, fmt.Sprintf("port %d: %s", port, cmp.Or(good.Unknown, old.Unknown)))
 		case good.Refused:
 			unclear = append(unclear, fmt.Sprintf("nothing listens on port %d", port))
 		case !good.TLS:
@@ -125,13 +126,4 @@ func (j *judge) answer(port int, minimum uint16, modern bool) *transport.Answer 
 		}
 	}
 	return nil
-}
-
-func firstOf(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -46,7 +47,7 @@ func (a Access) lower(b Bound) Access {
 // only when the service really runs as that account.
 func (j *judge) accountHolds() (reason string) {
 	if f := j.serviceAccount(); f.Outcome != Compliant {
-		return "waits until the service is known to run as root (service_account: " + firstOf(f.Have, f.Reason) + ")"
+		return "waits until the service is known to run as root (service_account: " + cmp.Or(f.Have, f.Reason) + ")"
 	}
 	return ""
 }
@@ -77,7 +78,7 @@ func (j *judge) row(w Want) Finding {
 		return f
 	}
 	f.Outcome = NonCompliant
-	if f.Reason = firstOf(j.accountHolds(), j.openAbove(rows[0].Path)); f.Reason == "" {
+	if f.Reason = cmp.Or(j.accountHolds(), j.openAbove(rows[0].Path)); f.Reason == "" {
 		f.Changes = []Change{{Attr: "access", Action: Modify, From: f.Have, To: f.Want}}
 	}
 	return f
@@ -171,7 +172,7 @@ func (j *judge) installTree() Finding {
 		return f
 	}
 	f.Outcome, f.Have = NonCompliant, counts+": "+examples(t.Examples)
-	if f.Reason = firstOf(j.accountHolds(), j.openRow()); f.Reason == "" {
+	if f.Reason = cmp.Or(j.accountHolds(), j.openRow()); f.Reason == "" {
 		f.Changes = []Change{{Attr: "entries", Action: Remove, From: class, To: treeClean}}
 	}
 	return f

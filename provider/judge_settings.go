@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/kepmctl/kepmctl/provider/appsettings"
 )
@@ -59,17 +60,28 @@ func plain(v appsettings.Value) string {
 	return v.JSON
 }
 
-func (j *judge) unreadable() (Finding, bool) {
+// setting judges what appsettings.json holds.
+func (j *judge) setting(w Want) Finding {
 	if j.settings == nil {
-		return unknown(j.broken, "put the file right by hand; it is not touched"), true
+		return unknown(j.broken, "put the file right by hand; it is not touched")
 	}
-	return Finding{}, false
+	switch w.Control.Name {
+	case AllowedHosts:
+		return j.allowedHosts(w)
+	case LogLevel:
+		return j.logLevel(w)
+	case AlternativeSignatures:
+		return j.stringSet(w, KeyAlternativeSignatures, Thumbprint)
+	case AllowedNonAdminExecutables:
+		return j.stringSet(w, KeyAllowedNonAdminExecutables, strings.TrimSpace)
+	default:
+		have := j.settings.Get(w.Control.Key)
+		right := have.Kind != appsettings.Absent && appsettings.Equal(have.JSON, string(w.Value))
+		return j.set(w.Control.Key, have, right, string(w.Value))
+	}
 }
 
 func (j *judge) allowedHosts(w Want) Finding {
-	if f, bad := j.unreadable(); bad {
-		return f
-	}
 	wanted := w.Value.Strings()
 	have := j.settings.Get(KeyAllowedHosts)
 	text := defaultAllowedHosts
@@ -82,9 +94,6 @@ func (j *judge) allowedHosts(w Want) Finding {
 }
 
 func (j *judge) logLevel(w Want) Finding {
-	if f, bad := j.unreadable(); bad {
-		return f
-	}
 	wanted := w.Value.Strings()
 	have := j.settings.Get(KeyLogLevel)
 	level := defaultLogLevel
@@ -98,22 +107,9 @@ func (j *judge) logLevel(w Want) Finding {
 // stringSet judges a list whose order and repetitions mean nothing; null, missing
 // and empty are equal.
 func (j *judge) stringSet(w Want, key string, normal func(string) string) Finding {
-	if f, bad := j.unreadable(); bad {
-		return f
-	}
 	have := j.settings.Get(key)
 	right := have.Kind != appsettings.Scalar && have.Kind != appsettings.Other &&
 		sameSet(Value(have.JSON).Strings(), w.Value.Strings(), normal)
-	return j.set(key, have, right, string(w.Value))
-}
-
-func (j *judge) appSetting(w Want) Finding {
-	if f, bad := j.unreadable(); bad {
-		return f
-	}
-	key := w.Control.Key
-	have := j.settings.Get(key)
-	right := have.Kind != appsettings.Absent && appsettings.Equal(have.JSON, string(w.Value))
 	return j.set(key, have, right, string(w.Value))
 }
 
@@ -201,8 +197,13 @@ func normalSet(list []string, normal func(string) string) []string {
 	return slices.Compact(out)
 }
 
-// normalThumbprint takes out what people and dialogs put into thumbprints:
-// blanks, colons and the left-to-right mark that Windows copies along.
-func normalThumbprint(s string) string {
-	return strings.ToUpper(strings.NewReplacer(" ", "", ":", "", "\u200e", "").Replace(strings.TrimSpace(s)))
+// Thumbprint takes out of a certificate's thumbprint what people and dialogs put
+// into it: blanks, colons, and the left-to-right mark that Windows copies along.
+func Thumbprint(s string) string {
+	return strings.ToUpper(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || r == ':' || r == '\u200e' {
+			return -1
+		}
+		return r
+	}, s))
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -102,7 +103,7 @@ func (p *Proof) readBack(now []Finding, planned []Change) {
 		case ok && f.Outcome == Unknown:
 			p.open("%s: %s", c.Control, f.Reason)
 		default:
-			p.contradict("%s did not become %s: it is %s", c.Control, c.To, firstOf(f.Have, f.Reason))
+			p.contradict("%s did not become %s: it is %s", c.Control, c.To, cmp.Or(f.Have, f.Reason))
 		}
 	}
 }
@@ -157,7 +158,7 @@ func counts(f Facts) (n map[string]int, why string) {
 			continue
 		}
 		if a.Unknown != "" || len(a.Replies) != 1 || a.Replies[0].Status == 0 {
-			return nil, firstOf(a.Unknown, a.TLSError, "no answer")
+			return nil, cmp.Or(a.Unknown, a.TLSError, "no answer")
 		}
 		if s := a.Replies[0].Status; s != 200 {
 			return nil, fmt.Sprintf("%s answered %d", statusPath, s)
@@ -214,7 +215,7 @@ func (p *Proof) filter(j *judge) {
 			}
 			switch {
 			case status == 0:
-				p.open("GET / as %s: %s", name, firstOf(a.Unknown, a.TLSError, "no answer"))
+				p.open("GET / as %s: %s", name, cmp.Or(a.Unknown, a.TLSError, "no answer"))
 			case name == madeUpHost && status != 400:
 				p.contradict("GET / as the made-up host %s is answered with %d, not refused", name, status)
 			case name != madeUpHost && status != 200:

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -31,7 +32,7 @@ func (t *Text) ended(o plans.Outcome, s plans.Status) {
 		if r.Status != s {
 			continue
 		}
-		k := reason{firstOf(r.Reason, strings.Join(r.Open, "; ")), r.Hint}
+		k := reason{cmp.Or(r.Reason, strings.Join(r.Open, "; ")), r.Hint}
 		if groups[k] == nil {
 			order = append(order, k)
 		}
@@ -114,13 +115,4 @@ func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
 
 func short(d time.Duration) string {
 	return fmt.Sprintf("%g s", math.Round(d.Seconds()*10)/10)
-}
-
-func firstOf(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }

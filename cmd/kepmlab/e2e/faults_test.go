@@ -207,6 +207,23 @@ func TestNoSpaceToNoteTheUndo(t *testing.T) {
 	}
 }
 
+// A transaction that does not end is ended by systemd, and undone.
+func TestTimeLimit(t *testing.T) {
+	t.Parallel()
+	h := borrow(t)
+	before := h.state(t)
+	h.sh(t, "echo replaced >/run/kepmctl-hold")
+	cmd, out, errs := command("kepmctl-hold", config(t, "", h), "apply", "--auto-approve")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, cmd, out, errs, cmd.Wait()).want(t, 6, "1 rolled back") // 8 s to start, 6 to confirm, 30 of grace
+	h.settled(t)
+	if after := h.state(t); after != before {
+		t.Errorf("not as before:\n%s", difference(before, after))
+	}
+}
+
 // Directories named * that lead in circles, made to have root expand globs.
 func TestGlobBomb(t *testing.T) {
 	h := borrow(t)
