@@ -26,6 +26,7 @@ func Compile(g Goal, l Look, changes []Change, run, owner string) (Transaction, 
 	j := newJudge(g, l.Facts)
 	var edits []Change
 	for _, c := range changes {
+		t.Changes = append(t.Changes, c.Control)
 		switch control := controlName(c.Control); control {
 		case Permissions:
 			fix, err := j.rowFix(c.Control)

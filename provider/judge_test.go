@@ -242,6 +242,7 @@ func TestCompile(t *testing.T) {
 	}
 	want := provider.Transaction{
 		Run: "run-1", Owner: "me", Root: root, AdminID: "0",
+		Changes: []string{"allowed_hosts", "log_level", `permissions["Jobs"]`, "install_tree", "watchdog"},
 		Files: []provider.FileEdit{{
 			Path: root + "/appsettings.json", Was: f.Settings.Bytes,
 			Bytes: []byte("{\r\n  \"AllowedHosts\": \"localhost;127.0.0.1\",\r\n  \"Settings\": { \"system.logging.level\": \"Warning\" }\r\n}\r\n"),

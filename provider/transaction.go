@@ -12,9 +12,10 @@ import (
 // A Transaction is everything a host must be told to change itself and to heal
 // itself. It is compiled from changes and a second look, and never stored in a plan.
 type Transaction struct {
-	Run     string // a token of [0-9a-z-], unique per run and host
-	Owner   string // who changes the host, for its log and for others who look
-	Root    string // install root, absolute
+	Run     string   // a token of [0-9a-z-], unique per run and host
+	Owner   string   // who changes the host, for its log and for others who look
+	Changes []string // controls that change, for the host's log
+	Root    string   // install root, absolute
 	Files   []FileEdit
 	Rows    []RowFix // parents before children
 	Tree    *TreeFix // nil: the tree is left alone

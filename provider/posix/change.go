@@ -60,6 +60,8 @@ func spec(t provider.Transaction) []byte {
 		}
 	}
 	put("owner", oneLine(t.Owner))
+	put("changes", oneLine(strings.Join(t.Changes, ", ")))
+	put("limit", int(t.Limit().Seconds()))
 	put("root", t.Root)
 	put("service", t.Service.Service)
 	put("watchdog", t.Service.Watchdog)

@@ -167,7 +167,7 @@ func FuzzRead(f *testing.F) {
 
 func TestSpec(t *testing.T) {
 	tx := provider.Transaction{
-		Run: "r", Owner: "me\nroot /", Root: "/opt/my keeper", AdminID: "10",
+		Run: "r", Owner: "me\nroot /", Changes: []string{"log_level", "install_tree"}, Root: "/opt/my keeper", AdminID: "10",
 		Files:        []provider.FileEdit{{Path: "/opt/my keeper/appsettings.json"}},
 		Rows:         []provider.RowFix{{Path: "."}, {Path: "Job s", Administrators: provider.Read | provider.Execute, Users: 7}},
 		Tree:         &provider.TreeFix{Except: []string{"Jo*s"}},
@@ -176,6 +176,8 @@ func TestSpec(t *testing.T) {
 		StartTimeout: time.Minute, ConfirmTimeout: 2 * time.Second,
 	}
 	want := `owner me root /
+changes log_level, install_tree
+limit 92
 root /opt/my keeper
 service s
 watchdog w

@@ -12,13 +12,15 @@ wanted=/etc/systemd/system/multi-user.target.wants/kepmctl-settle.service
 nl='
 '
 
-owner='' root='' service='' watchdog='' group=0
+owner='' changes='' limit='' root='' service='' watchdog='' group=0
 start_timeout=60 confirm_timeout=60
 restart='' start='' enable='' start_watchdog='' tree=''
 files='' rows='' ports='' except=''
 while IFS=' ' read -r key value; do
 	case $key in
 	owner) owner=$value ;;
+	changes) changes=$value ;;
+	limit) limit=$value ;;
 	root) root=$value ;;
 	service) service=$value ;;
 	watchdog) watchdog=$value ;;

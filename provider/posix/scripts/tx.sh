@@ -15,7 +15,7 @@ fail() { # kind message
 
 cd -P -- "$root" || fail failed "cannot enter $root"
 ln -s "$run" "$state/open" 2>/dev/null || fail locked "transaction $(readlink "$state/open") is open"
-echo "kepmctl: maintenance of $service begins, run $run by $owner; it ends by itself"
+echo "kepmctl: maintenance of $service begins, run $run by $owner: $changes; it ends by itself within $limit s"
 if active "$service"; then record was.service active; fi
 if active "$watchdog"; then record was.watchdog active; fi
 record was.pid "$(main_pid "$service")"
