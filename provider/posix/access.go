@@ -81,10 +81,10 @@ func (r *reader) row(path, line string) (provider.Row, bool) {
 // for and did not come back is not there; when the section did not come, nothing
 // is known.
 func (r *reader) rows(f *provider.Facts) {
-	if _, sent := r.one("rows"); !sent {
+	list, sent := r.words["rows"]
+	if !sent {
 		return
 	}
-	list := r.list("rows")
 	f.Rows = []provider.Row{}
 	for ; len(list) >= 2; list = list[2:] {
 		row, ok := r.row(list[0], list[1])
@@ -93,7 +93,7 @@ func (r *reader) rows(f *provider.Facts) {
 		}
 		f.Rows = append(f.Rows, row)
 	}
-	above := r.list("ancestors")
+	above := r.words["ancestors"]
 	for ; len(above) >= 2; above = above[2:] {
 		row, ok := r.row(above[0], above[1])
 		if !ok {
@@ -106,7 +106,7 @@ func (r *reader) rows(f *provider.Facts) {
 // tree reads the batches of offenders: "CLASS COUNT EXTENDED", then "=NAME"
 // examples, and at the end what find complained of.
 func (r *reader) tree(f *provider.Facts) {
-	for _, item := range r.list("tree") {
+	for _, item := range r.words["tree"] {
 		if name, ok := strings.CutPrefix(item, "="); ok {
 			if len(f.Tree.Examples) < 64 {
 				f.Tree.Examples = append(f.Tree.Examples, strings.TrimPrefix(name, "./"))

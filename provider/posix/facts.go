@@ -20,33 +20,41 @@ const (
 )
 
 type reader struct {
+	words    map[string][]string // by the "@NAME" before them
 	sections map[string][][]byte
 	admin    int    // the group that stands for Administrators
 	started  string // hundredths of a second after boot at which the service's process began
 }
 
-// one is a section's bytes; ok is false when the host did not send it.
-func (r *reader) one(name string) (b []byte, ok bool) {
-	all := r.sections[name]
-	if len(all) != 1 {
-		return nil, false
+// newReader splits the list of facts into words by name.
+func newReader(sections map[string][][]byte) *reader {
+	r := &reader{words: map[string][]string{}, sections: sections}
+	if len(sections["facts"]) != 1 {
+		return r
 	}
-	return all[0], true
+	name := ""
+	for word := range strings.SplitSeq(strings.TrimSuffix(string(sections["facts"][0]), "\x00"), "\x00") {
+		if after, ok := strings.CutPrefix(word, "@"); ok {
+			name = after
+			r.words[name] = []string{}
+		} else if len(r.words[name]) < maxList {
+			r.words[name] = append(r.words[name], word)
+		}
+	}
+	return r
 }
 
-// list is a section of NUL-terminated strings.
-func (r *reader) list(name string) []string {
-	b, ok := r.one(name)
-	if !ok || len(b) == 0 {
-		return nil
+// one is a fact that is a single word; ok is false when the host did not send it.
+func (r *reader) one(name string) (word string, ok bool) {
+	if len(r.words[name]) != 1 {
+		return "", false
 	}
-	list := strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
-	return list[:min(len(list), maxList)]
+	return r.words[name][0], true
 }
 
 func (r *reader) facts() (provider.Facts, error) {
 	var f provider.Facts
-	system := r.list("system")
+	system := r.words["system"]
 	if len(system) != 6 {
 		return f, fmt.Errorf("read the facts: the host does not say what it is")
 	}
@@ -57,15 +65,15 @@ func (r *reader) facts() (provider.Facts, error) {
 		return f, fmt.Errorf("the look ran as user id %.20q, not as root: log in as root or set become", system[2])
 	}
 	f.System = provider.System{OS: transport.Linux, Kernel: system[1], Manager: system[3]}
-	if open := r.list("transaction"); len(open) == 2 {
-		f.Transaction = &provider.OpenTransaction{Run: open[0], Owner: open[1]}
+	if open := r.words["transaction"]; len(open) == 2 {
+		f.Transaction = &provider.OpenTransaction{Run: strings.TrimPrefix(open[0], "run "), Owner: strings.TrimPrefix(open[1], "owner ")}
 	}
 	r.services(&f)
-	if roots, _ := r.one("roots"); len(roots) > 0 {
-		f.Roots = strings.Split(strings.TrimSuffix(string(roots), "\n"), "\n")
+	if roots, _ := r.one("roots"); roots != "" {
+		f.Roots = strings.Split(strings.TrimSuffix(roots, "\n"), "\n")
 	}
 	version, _ := r.one("version")
-	f.Version = strings.TrimSpace(string(version))
+	f.Version = strings.TrimPrefix(version, "v")
 	r.group(&f)
 	r.listeners(&f)
 	if f.Root() == "" || strings.ContainsAny(f.Root(), "\n\x00") || !path.IsAbs(f.Root()) {
@@ -78,36 +86,30 @@ func (r *reader) facts() (provider.Facts, error) {
 	return f, nil
 }
 
-// group reads the id of the administrators' group; without a section it is 0.
+// group reads the id of the administrators' group.
 func (r *reader) group(f *provider.Facts) {
-	b, asked := r.one("group")
-	f.AdminID = "0"
-	if !asked {
-		return
-	}
-	id, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 31)
+	word, _ := r.one("group")
+	id, err := strconv.ParseUint(word, 10, 31)
 	if err != nil {
 		f.AdminGroup = "the administrators' group does not exist on the host"
 		return
 	}
 	r.admin = int(id)
-	f.AdminID = strconv.Itoa(r.admin)
+	f.AdminID = word
 }
 
 // listeners reads the kernel's own table: addresses in hexadecimal, four bytes at
 // a time in the host's byte order (little endian on every system the agent has).
 func (r *reader) listeners(f *provider.Facts) {
-	b, _ := r.one("listeners")
-	for line := range strings.Lines(string(b)) {
-		line = strings.TrimSpace(line)
-		if line == "end" {
+	for _, word := range r.words["listeners"] {
+		if word == "end" {
 			f.Listening = true
 			continue
 		}
-		addr, port, _ := strings.Cut(line, ":")
+		addr, port, _ := strings.Cut(word, ":")
 		raw, err := hex.DecodeString(addr)
 		n, perr := strconv.ParseUint(port, 16, 16)
-		if err != nil || perr != nil || (len(raw) != 4 && len(raw) != 16) || len(f.Listeners) >= maxList {
+		if err != nil || perr != nil || (len(raw) != 4 && len(raw) != 16) {
 			f.Listening = false
 			return
 		}
@@ -121,24 +123,23 @@ func (r *reader) listeners(f *provider.Facts) {
 
 // settings reads appsettings.json, and whether the running service is older.
 func (r *reader) settings(f *provider.Facts, uptime, now string) {
-	about := r.list("settings")
+	about, content := r.words["settings"], r.sections["content"]
 	f.Settings.Path = path.Join(f.Root(), provider.SettingsFile)
-	body, sent := r.one("content")
 	switch {
-	case len(about) != 3:
+	case len(about) != 2:
 		f.Settings.Problem = "the host did not say"
-	case about[1] == "missing":
+	case about[0] == "missing":
 		f.Settings.Missing = true
-	case about[1] != "":
-		f.Settings.Problem = about[1]
-	case !sent:
+	case about[0] != "":
+		f.Settings.Problem = about[0]
+	case len(content) != 1:
 		f.Settings.Problem = "the host did not send it"
-	case len(body) > maxSettings:
+	case len(content[0]) > maxSettings:
 		f.Settings.Problem = "it is larger than 4 MiB"
 	default:
-		f.Settings.Bytes = body
+		f.Settings.Bytes = content[0]
 		if f.Service.Active {
-			f.Pending, f.PendingWhy = older(r.started, about[2], uptime, now)
+			f.Pending, f.PendingWhy = older(r.started, about[1], uptime, now)
 		}
 	}
 }

@@ -71,8 +71,7 @@ func (looker) Read(out transport.Output) (provider.Facts, error) {
 	if _, whole := s["end"]; !whole {
 		return provider.Facts{}, fmt.Errorf("read the facts: %w (exit %d)", errTruncated, out.Exit)
 	}
-	r := reader{sections: s}
-	return r.facts()
+	return newReader(s).facts()
 }
 
 // sections splits "@name" lines from the hexadecimal bytes that follow them. A

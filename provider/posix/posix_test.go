@@ -38,6 +38,9 @@ func chunks(b []byte, n int) func(func([]byte) bool) {
 
 func list(items ...string) string { return strings.Join(items, "\x00") + "\x00" }
 
+// facts writes the list of facts, by name.
+func facts(words ...string) *answer { return (&answer{}).section("facts", list(words...)) }
+
 const units = `Id=keeper-privilege-manager.service
 LoadState=loaded
 ActiveState=active
@@ -56,22 +59,18 @@ DynamicUser=no
 MainPID=0`
 
 func whole() *answer {
-	a := &answer{}
-	a.section("system", list("Linux", "6.1", "0", "systemd", "100.00", "1000100"))
-	a.section("units", units)
-	a.section("stat", "77 (odd ) name) S 1 77 77 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 9 0 5000 1 1 1\n")
-	a.section("process", "dr-xr-xr-x 9 0 0 0 Nov 23 15:49 /proc/77\n")
-	a.section("roots", "/opt/keeper/sbin\n")
-	a.section("version", "2.0.82")
-	a.section("listeners", "0100007F:1AE8\n00000000000000000000000001000000:1AE9\n00000000:21E3\nend\n")
-	a.section("settings", list("/opt/keeper/sbin/appsettings.json", "", "1000053"))
-	a.section("content", "{}")
-	a.section("rows", list("./.", "drwxr-xr-x 5 0 0 1 x", "./jobs", "drwxrwxrwx+ 5 0 1001 1 x", "./odd", "nonsense"))
-	a.section("ancestors", list("/opt/keeper", "drwxr-xr-x 3 0 0 1 x", "/", "drwxrwxrwt 3 0 0 1 x"))
-	a.section("tree", list("O 2 1", "=./Jobs/a\nb", "=./c", "F 1 0", "=./d", "L 1 0", "=./e", "end "))
-	a.section("document", "./Plugins/x.json").section("bytes", `{"Password":""}`)
-	a.section("end", "")
-	return a
+	return facts(
+		"@system", "Linux", "6.1", "0", "systemd", "100.00", "1000100",
+		"@units", units,
+		"@stat", "77 (odd ) name) S 1 77 77 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 9 0 5000 1 1 1",
+		"@process", "dr-xr-xr-x 9 0 0 0 Nov 23 15:49 /proc/77",
+		"@roots", "/opt/keeper/sbin\n", "@version", "v2.0.82", "@group", "0",
+		"@listeners", "0100007F:1AE8", "00000000000000000000000001000000:1AE9", "00000000:21E3", "end",
+		"@settings", "", "1000053",
+		"@ancestors", "/opt/keeper", "drwxr-xr-x 3 0 0 1 x", "/", "drwxrwxrwt 3 0 0 1 x",
+		"@rows", "./.", "drwxr-xr-x 5 0 0 1 x", "./jobs", "drwxrwxrwx+ 5 0 1001 1 x", "./odd", "nonsense",
+		"@tree", "O 2 1", "=./Jobs/a\nb", "=./c", "F 1 0", "=./d", "L 1 0", "=./e", "end ",
+	).section("content", "{}").section("document", "./Plugins/x.json").section("bytes", `{"Password":""}`).section("end", "")
 }
 
 func read(t *testing.T, a *answer) (provider.Facts, error) {
@@ -121,10 +120,11 @@ func TestRead(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	for name, a := range map[string]*answer{
 		"nothing":         {},
-		"no end":          (&answer{}).section("system", list("Linux", "6.1", "0", "", "", "")),
-		"another system":  (&answer{}).section("system", list("SunOS", "6.1", "0", "", "", "")).section("end", ""),
-		"not root":        (&answer{}).section("system", list("Linux", "6.1", "1000", "", "", "")).section("end", ""),
+		"no end":          facts("@system", "Linux", "6.1", "0", "", "", ""),
+		"another system":  facts("@system", "SunOS", "6.1", "0", "", "", "").section("end", ""),
+		"not root":        facts("@system", "Linux", "6.1", "1000", "", "", "").section("end", ""),
 		"no system":       (&answer{}).section("end", ""),
+		"two lists":       facts("@system", "Linux", "6.1", "0", "", "", "").section("facts", "@system").section("end", ""),
 		"a strange name":  (&answer{}).section("sys\x1btem", "").section("end", ""),
 		"not hexadecimal": {*bytes.NewBufferString("@system\nLinux\n@end\n")},
 		"no section":      {*bytes.NewBufferString("2f 2f\n@end\n")},
@@ -138,7 +138,7 @@ func TestReadRefuses(t *testing.T) {
 
 // What did not come is unknown, never fine.
 func TestSilenceIsNotAbsence(t *testing.T) {
-	a := (&answer{}).section("system", list("Linux", "6.1", "0", "systemd", "1", "1")).section("roots", "/opt/keeper/sbin\n").section("end", "")
+	a := facts("@system", "Linux", "6.1", "0", "systemd", "1", "1", "@roots", "/opt/keeper/sbin\n").section("end", "")
 	f, err := read(t, a)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package posix
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -11,12 +10,12 @@ import (
 // services reads what systemctl show says of the agent and its watchdog: two
 // blocks of KEY=VALUE, apart by an empty line.
 func (r *reader) services(f *provider.Facts) {
-	b, ok := r.one("units")
+	units, ok := r.one("units")
 	if !ok {
 		return
 	}
 	layout, _ := provider.LayoutOf(f.System.OS)
-	for block := range strings.SplitSeq(string(b), "\n\n") {
+	for block := range strings.SplitSeq(units, "\n\n") {
 		show := map[string]string{}
 		for line := range strings.Lines(block) {
 			key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
@@ -56,9 +55,9 @@ func service(show map[string]string) provider.Service {
 // startTime is when the service's process began, in hundredths of a second after
 // boot, the host's suspensions included: field 22 of /proc/PID/stat (proc(5)).
 func (r *reader) startTime() string {
-	b, _ := r.one("stat")
-	name := bytes.LastIndexByte(b, ')') // the name may hold blanks and brackets
-	if f := strings.Fields(string(b[name+1:])); len(f) > 19 {
+	stat, _ := r.one("stat")
+	name := strings.LastIndexByte(stat, ')') // the name may hold blanks and brackets
+	if f := strings.Fields(stat[name+1:]); len(f) > 19 {
 		return f[19]
 	}
 	return ""
@@ -66,11 +65,8 @@ func (r *reader) startTime() string {
 
 // process is who owns the service's process, from ls -ldn /proc/PID.
 func (r *reader) process() string {
-	b, ok := r.one("process")
-	if !ok {
-		return ""
-	}
-	d, ok := describe(string(b))
+	line, _ := r.one("process")
+	d, ok := describe(line)
 	switch {
 	case !ok:
 		return ""

@@ -12,8 +12,10 @@
 #             that fits in any case
 # except=     paths (./...) that the search of the tree passes over
 #
-# Each answer is a line "@NAME" and then the bytes in hexadecimal, so that no
-# banner and no file name can pass for one. Lists are separated by NUL.
+# The answer is lines "@NAME", each followed by bytes in hexadecimal, so that no
+# banner and no file name can pass for one. "@facts" is a list of words that end with
+# NUL: a word that begins with @ names the words behind it; what hosts and people can
+# name begins with another character.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -38,33 +40,20 @@ section() {
 	printf '@%s\n' "$1"
 	od -An -v -tx1
 }
-
-# ---- system and open transaction -------------------------------------------
+say() { printf '%s\0' "$@"; }
 
 manager=''
 [ -d /run/systemd/system ] && manager=systemd
 uptime=''
 [ -r /proc/uptime ] && read -r uptime _ </proc/uptime
-printf '%s\0' "$(uname -s)" "$(uname -r)" "$(id -u)" "$manager" "$uptime" "$(date +%s)" | section system
-
-if [ -L "$state/open" ]; then
-	owner=''
-	[ -r "$state/open/owner" ] && read -r owner <"$state/open/owner"
-	printf '%s\0' "$(readlink "$state/open")" "$owner" | section transaction
-fi
 
 # ---- services ---------------------------------------------------------------
 
-main=''
-pid=0
+units='' main='' pid=0
 if [ "$manager" = systemd ]; then
 	units=$(systemctl show --no-pager -p Id,LoadState,ActiveState,UnitFileState,User,DynamicUser,ExecStart,MainPID "$service" "$watchdog" 2>/dev/null)
-	printf '%s' "$units" | section units
 	main=${units%%"$nl$nl"*}
 	case $main in *MainPID=*) pid=${main##*MainPID=} pid=${pid%%"$nl"*} ;; esac
-	[ -r "/proc/$pid/stat" ] && section stat <"/proc/$pid/stat"
-	# shellcheck disable=SC2012 # the owner is wanted, and the name is a number
-	[ -d "/proc/$pid" ] && [ "$pid" != 0 ] && ls -ldn "/proc/$pid" 2>/dev/null | section process
 fi
 
 # ---- install root -----------------------------------------------------------
@@ -92,8 +81,6 @@ else
 		$candidates
 	EOT
 fi
-printf '%s' "$roots" | section roots
-
 version=''
 if command -v dpkg-query >/dev/null 2>&1; then
 	# shellcheck disable=SC2016 # dpkg-query replaces the variables
@@ -103,8 +90,7 @@ fi
 if [ -z "$version" ] && command -v rpm >/dev/null 2>&1; then
 	version=$(rpm -q --qf '%{VERSION}-%{RELEASE}' "$package" 2>/dev/null) || version=''
 fi
-printf '%s' "$version" | section version
-
+gid=0
 if [ -n "$group" ]; then
 	gid=''
 	if command -v getent >/dev/null 2>&1; then
@@ -114,8 +100,13 @@ if [ -n "$group" ]; then
 	else
 		while IFS=: read -r name _ id _; do [ "$name" = "$group" ] && gid=$id; done </etc/group
 	fi
-	printf '%s' "$gid" | section group
 fi
+
+case $roots in # only a root that is certain is looked into
+'' | *"$nl"?*) root='' ;;
+*) root=${roots%"$nl"} ;;
+esac
+[ -z "$root" ] || cd -P -- "$root" || exit 1
 
 # ---- listeners: the kernel lists them before all other sockets ---------------
 
@@ -124,22 +115,14 @@ listeners() {
 		[ -r "$table" ] || continue
 		{
 			read -r _
-			while read -r _ address _ status _ && [ "$status" = 0A ]; do printf '%s\n' "$address"; done
+			while read -r _ address _ status _ && [ "$status" = 0A ]; do say "$address"; done
 		} <"$table"
 	done
-	[ -r /proc/net/tcp ] && printf 'end\n'
+	[ ! -r /proc/net/tcp ] || say end
 }
-listeners | section listeners
 
-# ---- the install root: only one that is certain is looked into ----------------
+# ---- the install root ------------------------------------------------------------
 
-case $roots in
-'' | *"$nl"?*) printf '' | section end && exit 0 ;;
-esac
-root=${roots%"$nl"}
-cd -P -- "$root" || exit 1
-
-# A file is given as its path, what is wrong with it, and its bytes.
 file=./appsettings.json
 problem=''
 if [ -L "$file" ]; then
@@ -149,8 +132,6 @@ elif [ -e "$file" ] && [ ! -f "$file" ]; then
 elif [ ! -e "$file" ]; then
 	problem=missing
 fi
-printf '%s\0' "$root/appsettings.json" "$problem" "$(date -r "$file" +%s 2>/dev/null)" | section settings
-[ -z "$problem" ] && dd if="$file" bs=65536 count=65 2>/dev/null | section content
 
 # Each directory is given as found and as ls describes it.
 # shellcheck disable=SC2016 # expanded by the inner shell
@@ -170,19 +151,17 @@ rows() {
 	done
 	[ -z "$names" ] || find . ! -name . -prune \( "$@" \) -exec sh -c "$describe" sh {} +
 }
-rows "$@" 2>/dev/null | section rows
-
 above() {
 	at=$root
 	while [ -n "$at" ]; do
 		at=${at%/*}
-		printf '%s\0' "${at:-/}" "$(ls -ldn "${at:-/}")"
+		say "${at:-/}" "$(ls -ldn "${at:-/}")"
 	done
 }
-above | section ancestors
 
 # Entries that offend: not root's (F), writable by their group (G), by everyone
-# (O), links that lead out of the root (L). Each batch gives its size, how many have an extended ACL, and examples.
+# (O), links that lead out of the root (L). Each batch gives its size, how many have
+# an extended ACL, and examples.
 # shellcheck disable=SC2016 # expanded by the inner shell
 count='
 	class=$1; shift
@@ -216,10 +195,6 @@ tree() {
 		-perm -020 ! -exec sh -c "$count" sh G {} + -o \
 		-perm -002 ! -exec sh -c "$count" sh O {} + \)
 }
-{
-	trouble=$(tree "$@" 2>&1 >&3)
-	printf 'end %s\0' "$trouble"
-} 3>&1 | section tree
 
 # JSON files that speak of passwords, each as its path and its bytes. grep only
 # saves time where a whole batch has none.
@@ -233,5 +208,37 @@ speaks='
 			printf "@bytes\n"; dd if="$f" bs=65536 count=17 2>/dev/null | od -An -v -tx1 ;;
 		esac
 	done'
-find . -type f -iname '*.json' ! -path ./appsettings.json -exec sh -c "$speaks" sh {} + 2>/dev/null
-printf '' | section end
+
+# ---- the answer --------------------------------------------------------------------
+
+{
+	say @system "$(uname -s)" "$(uname -r)" "$(id -u)" "$manager" "$uptime" "$(date +%s)"
+	if [ -L "$state/open" ]; then
+		owner=''
+		[ -r "$state/open/owner" ] && read -r owner <"$state/open/owner"
+		say @transaction "run $(readlink "$state/open")" "owner $owner"
+	fi
+	if [ "$manager" = systemd ]; then say @units "$units"; fi
+	if [ "$pid" != 0 ] && read -r stat <"/proc/$pid/stat"; then
+		# shellcheck disable=SC2012 # the owner is wanted, and the name is a number
+		say @stat "$stat" @process "$(ls -ldn "/proc/$pid")"
+	fi 2>/dev/null
+	say @roots "$roots" @version "v$version" @group "$gid" @listeners
+	listeners
+	if [ -n "$root" ]; then
+		say @settings "$problem" "$(date -r "$file" +%s 2>/dev/null)" @ancestors
+		above
+		say @rows
+		rows "$@" 2>/dev/null
+		say @tree
+		{
+			trouble=$(tree "$@" 2>&1 >&3)
+			say "end $trouble"
+		} 3>&1
+	fi
+} | section facts
+if [ -n "$root" ]; then
+	if [ -z "$problem" ]; then dd if="$file" bs=65536 count=65 2>/dev/null | section content; fi
+	find . -type f -iname '*.json' ! -path ./appsettings.json -exec sh -c "$speaks" sh {} + 2>/dev/null
+fi
+printf '@end\n'
