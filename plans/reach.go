@@ -113,8 +113,8 @@ func (w *work) problem(s Status, err error) Result {
 
 func (w *work) inDoubt(err error) Result {
 	r := w.problem(InDoubt, err)
-	r.Until = w.until
-	r.Hint = "the host settles by itself; plan again after that"
+	r.Until = w.limit
+	r.Hint = "without a verdict the host goes back to what it was by itself; plan again after that"
 	return r
 }
 

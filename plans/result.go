@@ -33,7 +33,7 @@ type Result struct {
 	Open      []string      `json:"open,omitempty"`    // questions of the proof that stayed open
 	Details   []string      `json:"details,omitempty"`
 	Log       string        `json:"log,omitempty"`  // the service's last lines
-	Until     time.Time     `json:"until,omitzero"` // when a host in doubt has settled at the latest
+	Until     time.Time     `json:"until,omitzero"` // when a host in doubt begins to undo, if it did not settle before
 }
 
 // AsPlanned says whether the host is now what the plan says.

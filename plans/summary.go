@@ -15,7 +15,7 @@ type Summary struct {
 	Modify      int `json:"modify"`
 	Remove      int `json:"remove"`
 	Restarts    int `json:"restarts"`     // hosts whose service restarts
-	Compliant   int `json:"compliant"`    // hosts on which every enforced control is as wanted
+	Compliant   int `json:"compliant"`    // hosts on which everything is as wanted
 	Audit       int `json:"audit"`        // findings that are reported only
 	NeedPerson  int `json:"need_person"`  // findings no change of this program can mend
 	Unknown     int `json:"unknown"`      // findings that could not be told
@@ -82,11 +82,11 @@ func (p *Plan) NeedsPerson(h HostPlan, finding int) bool {
 		!slices.ContainsFunc(h.Changes, func(i int) bool { return p.Changes[i].Control == f.Address })
 }
 
-// matches says whether everything enforced on the host is as wanted.
+// matches says whether everything on the host is known to be as wanted, also what
+// is only audited.
 func (p *Plan) matches(h HostPlan) bool {
 	return !slices.ContainsFunc(h.Findings, func(i int) bool {
-		f := p.Findings[i]
-		return f.Mode == provider.Enforce && (f.Outcome == provider.NonCompliant || f.Outcome == provider.Unknown)
+		return p.Findings[i].Outcome != provider.NotApplicable
 	})
 }
 

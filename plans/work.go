@@ -22,7 +22,8 @@ type work struct {
 	step    func(string)
 
 	conn  transport.Conn
-	until time.Time // when the host has settled by itself, whatever happened
+	limit time.Time // when the host undoes for want of a verdict
+	until time.Time // when it has settled at the very latest
 }
 
 // settling is how long systemd lets settle.sh work: TimeoutStopSec in begin.sh.
@@ -58,7 +59,8 @@ func (w *work) carryOut(ctx context.Context) Result {
 // transact begins the transaction, proves it and offers the verdict.
 func (w *work) transact(ctx context.Context, tx provider.Transaction, before provider.Look, todo []provider.Change) Result {
 	w.step("changing")
-	w.until = w.fleet.Now().Add(tx.Limit() + settling)
+	w.limit = w.fleet.Now().Add(tx.Limit())
+	w.until = w.limit.Add(settling)
 	if refused, ok := w.begin(ctx, tx); !ok {
 		return refused
 	}
@@ -175,7 +177,7 @@ func (w *work) freshLogin(ctx context.Context) error {
 func (w *work) settled(ctx context.Context, state provider.State, verdict provider.Verdict, proof provider.Proof, before provider.Look) Result {
 	r := w.result(Done, "", "")
 	r.Down, r.Log, r.Details, r.Kind = state.Down, printableLines(state.Log), printable(state.Details), state.Kind
-	r.Restarted = state.PID != 0
+	r.Restarted = state.PID != 0 && w.plan.Restarts(w.host)
 	objections := strings.Join(append(proof.Contradictions, proof.Missing...), "; ")
 	if state.Ending == provider.Committed {
 		r.Changes = w.host.Changes
@@ -186,7 +188,7 @@ func (w *work) settled(ctx context.Context, state provider.State, verdict provid
 		}
 		return r
 	}
-	r.Status = RolledBack
+	r.Status, r.Hint = RolledBack, "the host is as it was; mend the cause, then plan again"
 	r.Reason = cmp.Or(objections, provider.Printable(state.Failure), strings.Join(proof.Open, "; "), "the host settled before a verdict came")
 	switch {
 	case state.Ending != provider.Undone:

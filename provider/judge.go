@@ -38,6 +38,7 @@ func (f Finding) NeedsPerson() bool {
 type judge struct {
 	goal     Goal
 	facts    Facts
+	layout   Layout
 	settings *appsettings.File
 	broken   string // why settings is nil
 	wants    map[string]Value
@@ -45,6 +46,7 @@ type judge struct {
 
 func newJudge(g Goal, f Facts) *judge {
 	j := &judge{goal: g, facts: f, wants: map[string]Value{}}
+	j.layout, _ = LayoutOf(f.System.OS)
 	for _, w := range g.Wants {
 		j.wants[w.Control.String()] = w.Value
 	}
@@ -83,6 +85,9 @@ func (j *judge) check(w Want) Finding {
 	default:
 		return j.ambiguousRoot()
 	}
+	if j.facts.Settings.Missing { // not to be taken for an agent, whoever named it
+		return unknown(j.broken, "see where the service runs from: systemctl show -p ExecStart "+j.layout.Service)
+	}
 	switch w.Control.Name {
 	case AllowedHosts, LogLevel, AlternativeSignatures, AllowedNonAdminExecutables, AppSetting:
 		return j.setting(w)
@@ -111,6 +116,8 @@ func (j *judge) check(w Want) Finding {
 
 func (j *judge) agentInstalled() Finding {
 	switch {
+	case len(j.facts.Roots) == 1 && j.facts.Settings.Missing:
+		return unknown(j.broken, "see where the service runs from: systemctl show -p ExecStart "+j.layout.Service)
 	case len(j.facts.Roots) == 1:
 		return Finding{Outcome: Compliant, Have: j.facts.Root()}
 	case len(j.facts.Roots) > 1:
@@ -136,6 +143,9 @@ func (j *judge) ambiguousRoot() Finding {
 
 // noRoot is a host that has the service, but shows no directory with its settings.
 func (j *judge) noRoot() Finding {
+	if root := j.goal.InstallRoot; root != "" {
+		return unknown("there is no directory "+root, "see where the service runs from: systemctl show -p ExecStart "+j.layout.Service)
+	}
 	return unknown("the service is there, but its install root cannot be told", "name it with install_root in the host block")
 }
 

@@ -173,7 +173,7 @@ func (j *judge) installTree() Finding {
 	}
 	f.Outcome, f.Have = NonCompliant, counts+": "+examples(t.Examples)
 	if f.Reason = cmp.Or(j.accountHolds(), j.openRow()); f.Reason == "" {
-		f.Changes = []Change{{Attr: "entries", Action: Remove, From: class, To: treeClean}}
+		f.Changes = []Change{{Attr: "entries", Action: Modify, From: class, To: treeClean}}
 	}
 	return f
 }

@@ -35,6 +35,8 @@ func (j *judge) serviceRunning() Finding {
 			Outcome: NonCompliant, Have: "stopped", Want: "running",
 			Changes: []Change{{Attr: "running", Action: Modify, From: no, To: yes, Effect: Start}},
 		}
+	case j.settings == nil: // a restart could be the end of an agent that still runs
+		return unknown("it runs, but whether with its present settings cannot be told: "+j.broken, "put the file right by hand, then restart the service")
 	case j.facts.PendingWhy != "":
 		return unknown(j.facts.PendingWhy, "")
 	case j.facts.Pending:

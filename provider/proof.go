@@ -46,7 +46,7 @@ func ProofQuestions(g Goal, f Facts, after bool) []transport.Question {
 	j := newJudge(g, f)
 	https := transport.Question{Port: j.port(KeyHTTPSPort, PortHTTPS), TLSMin: tls.VersionTLS12, TLSMax: tls.VersionTLS13}
 	status := https
-	status.Path = statusPath
+	status.Path, status.Hosts = statusPath, []string{j.answeredName()}
 	qs = append(qs, status)
 	if allowed := j.allowedNames(); after && len(allowed) > 0 {
 		filter := https
@@ -67,6 +67,24 @@ func (j *judge) allowedNames() []string {
 		names = append(names, strings.Replace(name, "*.", "kepmctl-probe.", 1))
 	}
 	return names
+}
+
+// answeredName is a Host that the agent's present settings let through.
+func (j *judge) answeredName() string {
+	const usual = "localhost"
+	if j.settings == nil {
+		return usual
+	}
+	for name := range strings.SplitSeq(plain(j.settings.Get(KeyAllowedHosts)), ";") {
+		switch name = strings.TrimSpace(name); name {
+		case "":
+		case "*", usual:
+			return usual
+		default:
+			return strings.Replace(name, "*.", "kepmctl-probe.", 1)
+		}
+	}
+	return usual
 }
 
 // Prove compares the looks before and after the planned changes.

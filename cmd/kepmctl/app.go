@@ -57,7 +57,7 @@ Exit codes:
   5  the plan no longer fits, nothing was changed
   6  apply began and not every host ended as planned
   7  every host was locked by another transaction
-  130, 143  ended by a signal
+  130, 143  ended by a signal before everything was done
 `
 )
 
@@ -122,8 +122,6 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -137,7 +135,7 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Example: "  kepmctl version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Example: "  kepmctl version", Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(a.out, "kepmctl "+version)
 			return err

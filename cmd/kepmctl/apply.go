@@ -28,8 +28,9 @@ func (a *app) applyCommand() *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use: "apply [FILE]", Short: "Make hosts as a plan says",
-		Long: `Carries out a plan that plan --out kept; without one it plans, shows the plan and
-asks. Each host is changed as one transaction that heals itself: it is looked at
+		Long: `Carries out a plan that plan --out kept: what to change comes from the file alone,
+how to reach the hosts from the configuration alone. Without a file it plans, shows
+the plan and asks. Each host is changed as one transaction that heals itself: it is looked at
 again, changed, proven from outside, and only then kept. A host that hears nothing
 within its time limit undoes everything by itself.
 
@@ -56,8 +57,8 @@ stops at once and names the hosts in doubt.
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
-	cmd.Flags().BoolVar(&f.input, "input", true, "--input=false: never ask; without --auto-approve the apply is refused")
+	cmd.Flags().BoolVar(&f.approve, "auto-approve", false, "without FILE: do not ask")
+	cmd.Flags().BoolVar(&f.input, "input", true, "without FILE: --input=false never asks, and refuses where --auto-approve is missing")
 	cmd.Flags().StringVar(&f.stale, "stale", "skip", "hosts that changed since the plan: skip them, or fail before any is changed")
 	cmd.Flags().BoolVar(&f.requireProof, "require-proof", false, "undo a host when a question of the proof stays open")
 	return cmd

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,6 +44,9 @@ func (a *app) dir() string {
 func (a *app) fleet(config *hcl.Config, parallelism int) (plans.Fleet, error) {
 	secrets, err := a.secrets(config.Goals)
 	if err != nil {
+		return plans.Fleet{}, err
+	}
+	if err := a.localFiles(config.Goals); err != nil {
 		return plans.Fleet{}, err
 	}
 	socket, _ := a.env("SSH_AUTH_SOCK")
@@ -82,6 +88,34 @@ func (a *app) secrets(goals []provider.Goal) (transport.Secrets, error) {
 	}, errors.Join(missing...)
 }
 
+// localFiles finds what is missing on this side before hosts are blamed for it.
+func (a *app) localFiles(goals []provider.Goal) error {
+	seen := map[string]bool{}
+	var missing []error
+	for _, g := range goals {
+		c := g.Host.Connection
+		for what, path := range map[string]string{"private_key_file": c.PrivateKeyFile, "known_hosts_file": cmp.Or(c.KnownHostsFile, "~/.ssh/known_hosts")} {
+			if path == "" || seen[path] {
+				continue
+			}
+			seen[path] = true
+			if _, err := os.Stat(a.expand(path)); err != nil {
+				missing = append(missing, fmt.Errorf("%s: %s: %w", c.Address(), what, err))
+			}
+		}
+	}
+	slices.SortFunc(missing, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	return errors.Join(missing...)
+}
+
+// expand puts the home directory in the place of "~".
+func (a *app) expand(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		return filepath.Join(a.home, rest)
+	}
+	return path
+}
+
 // secret reads one. A single newline at its end is cut.
 func (a *app) secret(ref transport.SecretRef) (string, error) {
 	switch ref.Source {
@@ -92,11 +126,7 @@ func (a *app) secret(ref transport.SecretRef) (string, error) {
 		}
 		return strings.TrimSuffix(value, "\n"), nil
 	case "file":
-		path := ref.Name
-		if rest, ok := strings.CutPrefix(path, "~/"); ok {
-			path = filepath.Join(a.home, rest)
-		}
-		b, err := readFile(path, 64<<10)
+		b, err := readFile(a.expand(ref.Name), 64<<10)
 		if err != nil {
 			return "", fmt.Errorf("resolve %s: %w", ref, err)
 		}
@@ -112,7 +142,7 @@ func (a *app) validateCommand() *cobra.Command {
 		Long: "Reads every *.kepm.hcl file of the directory and reports all mistakes at once,\nwith their places. It runs no program and dials nobody." + "\n" + exitExplanation,
 		Example: `  kepmctl validate
   kepmctl validate --chdir production`,
-		Args: cobra.NoArgs,
+		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			config, err := a.load()
 			if err != nil {
@@ -120,6 +150,9 @@ func (a *app) validateCommand() *cobra.Command {
 			}
 			fmt.Fprintf(a.out, "The configuration is valid: %s, %s with an assignment.\n",
 				number(len(config.Hosts), "host", "hosts"), number(len(config.Goals), "host", "hosts"))
+			if len(config.Goals) == 0 {
+				fmt.Fprintln(a.out, "Nothing is wanted of any host: write an assign block.")
+			}
 			return a.unassigned(config)
 		},
 	}

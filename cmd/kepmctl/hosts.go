@@ -20,7 +20,7 @@ func (a *app) hostsCommand() *cobra.Command {
 		Long: "Lists every host with its address, system, connection, labels, groups and\nassignments. It dials nobody." + "\n" + exitExplanation,
 		Example: `  kepmctl hosts
   kepmctl hosts --json`,
-		Args: cobra.NoArgs,
+		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			config, err := a.load()
 			if err != nil {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"os/user"
@@ -50,7 +51,9 @@ func (a *app) interrupts() (hard, stop context.Context, release func()) {
 			case s := <-signals:
 				a.signal.CompareAndSwap(0, int32(s.(syscall.Signal)))
 				end()
-				if i > 0 {
+				if i == 0 {
+					fmt.Fprintln(a.err, "kepmctl: interrupted: no further host is started, those in flight are finished; interrupt again to stop at once")
+				} else {
 					cut()
 				}
 			case <-hard.Done():

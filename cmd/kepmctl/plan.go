@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,9 +62,12 @@ kept, and apply carries out exactly that.
 		Example: `  kepmctl plan
   kepmctl plan --out monday.plan
   kepmctl plan --detailed-exitcode --view summary`,
-		Args: cobra.NoArgs,
+		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if err := f.check(); err != nil {
+				return err
+			}
+			if err := mayKeep(out); err != nil {
 				return err
 			}
 			_, stop, release := a.interrupts()
@@ -74,8 +81,8 @@ kept, and apply carries out exactly that.
 	}
 	f.register(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "keep the plan in this file")
-	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are changes to make")
-	cmd.Flags().DurationVar(&f.ttl, "plan-ttl", 24*time.Hour, "how long the plan may be applied")
+	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are changes to make; 0 says there are none, not that every host is as wanted")
+	cmd.Flags().DurationVar(&f.ttl, "plan-ttl", 24*time.Hour, "how long the plan that --out keeps may be applied")
 	return cmd
 }
 
@@ -127,7 +134,11 @@ func (a *app) finishPlan(p *plans.Plan, f planFlags, out string, detailed bool) 
 		return err
 	}
 	if out != "" && !f.json {
-		fmt.Fprintf(a.out, "\nThe plan is kept in %s. Carry it out with: kepmctl apply %s\n", out, out)
+		where := ""
+		if a.chdir != "." {
+			where = " --chdir " + a.chdir
+		}
+		fmt.Fprintf(a.out, "\nThe plan is kept in %s. Carry it out with: kepmctl apply%s %s\n", out, where, out)
 	}
 	switch {
 	case !p.Complete:
@@ -139,7 +150,7 @@ func (a *app) finishPlan(p *plans.Plan, f planFlags, out string, detailed bool) 
 }
 
 func tooSilent(p *plans.Plan) error {
-	return &exit{exitSilent, fmt.Errorf("%s gave no answer, more than max_unreachable tolerates", number(len(p.Silent()), "host", "hosts"))}
+	return &exit{exitSilent, fmt.Errorf("%s gave no answer, more than max_unreachable in the kepmctl block tolerates (default 0)", number(len(p.Silent()), "host", "hosts"))}
 }
 
 func (a *app) showPlan(p *plans.Plan, f planFlags) error {
@@ -176,7 +187,10 @@ func (a *app) showCommand() *cobra.Command {
 				_, err = a.out.Write(b)
 				return err
 			}
-			return a.showPlan(p, f)
+			if err := a.showPlan(p, f); err != nil {
+				return err
+			}
+			return (&report.Text{Out: a.out}).Dates(p)
 		},
 	}
 	cmd.Flags().StringVar(&f.view, "view", "changes", "what to show: changes, hosts, summary or full")
@@ -195,6 +209,31 @@ func readPlan(path string) (*plans.Plan, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return p, nil
+}
+
+// mayKeep says, before any host is looked at, why a plan cannot be kept in a file:
+// only an older plan is ever replaced.
+func mayKeep(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fmt.Errorf("keep the plan in %s: there is no directory %s", path, filepath.Dir(path))
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("keep the plan: %w", err)
+	}
+	defer f.Close()
+	head := make([]byte, 64)
+	n, _ := io.ReadFull(f, head) // what is shorter is no plan
+	if !strings.Contains(string(head[:n]), `"format_version"`) {
+		return fmt.Errorf("keep the plan in %s: the file exists and is no plan; name another one", path)
+	}
+	return nil
 }
 
 func exactly(n int, what string) cobra.PositionalArgs {

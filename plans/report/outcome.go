@@ -60,7 +60,7 @@ func (t *Text) first(r plans.Result) {
 		t.line("    left: %s", d)
 	}
 	if !r.Until.IsZero() {
-		t.line("    settled by: %s", r.Until.UTC().Format(time.RFC3339))
+		t.line("    undone by itself at: %s", r.Until.UTC().Format(time.RFC3339))
 	}
 	if r.Log != "" {
 		t.line("    the service's last lines on %s:", r.Host)
@@ -98,6 +98,8 @@ func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
 	verdict := "Apply complete!"
 	if slices.ContainsFunc(o.Results, func(r plans.Result) bool { return !r.AsPlanned() }) {
 		verdict = "Apply finished with failures."
+	} else if !p.Complete {
+		verdict = "Apply finished, but not every host answered."
 	}
 	text := fmt.Sprintf("%s Hosts: %s.", verdict, strings.Join(parts, ", "))
 	median, worst, host, restarts := o.Down()
@@ -111,6 +113,9 @@ func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
 		text += fmt.Sprintf(" Unverified: %d.", n)
 	}
 	t.line("%s", text)
+	if s := p.Summary(); s.NeedPerson+s.Unknown > 0 {
+		t.line("Not mended by this plan: %s, %d unknown: see kepmctl plan.", count(s.NeedPerson, "finding needs a person", "findings need a person"), s.Unknown)
+	}
 }
 
 func short(d time.Duration) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kepmctl/kepmctl/plans"
 	"github.com/kepmctl/kepmctl/provider"
@@ -22,6 +23,12 @@ func (t *Text) Plan(p *plans.Plan) error {
 	}
 	t.silent(p)
 	t.planSummary(p)
+	return t.err
+}
+
+// Dates says when the plan was made and until when it may be applied.
+func (t *Text) Dates(p *plans.Plan) error {
+	t.line("      Made %s, may be applied until %s.", p.Created.Format(time.RFC3339), p.Expires.Format(time.RFC3339))
 	return t.err
 }
 
@@ -109,25 +116,21 @@ func (t *Text) change(c provider.Change) {
 	}
 }
 
-// notes are the findings that the plan does not mend.
+// notes are the findings that the plan does not mend. What is unknown for one and
+// the same reason is one group, whatever controls it touches.
 func (t *Text) notes(p *plans.Plan) {
-	person, audit, unclear := map[int]*group{}, map[int]*group{}, map[int]*group{}
+	person, audit, unclear := map[string]*group{}, map[string]*group{}, map[string]*group{}
 	for _, h := range p.Hosts {
 		for _, i := range h.Findings {
 			f := p.Findings[i]
-			into := map[int]*group{}
 			switch {
 			case f.Outcome == provider.Unknown:
-				into = unclear
+				gather(unclear, f.Reason+"\x00"+f.Hint, f, h.Name)
 			case f.Outcome == provider.NonCompliant && f.Mode == provider.Audit:
-				into = audit
+				gather(audit, fmt.Sprint(i), f, h.Name)
 			case p.NeedsPerson(h, i):
-				into = person
+				gather(person, fmt.Sprint(i), f, h.Name)
 			}
-			if into[i] == nil {
-				into[i] = &group{control: f.Address, severity: f.Severity, finding: f}
-			}
-			into[i].hosts = append(into[i].hosts, h.Name)
 		}
 	}
 	t.findings("Needs a person: kepmctl does not change these", "x", person)
@@ -135,7 +138,23 @@ func (t *Text) notes(p *plans.Plan) {
 	t.findings("In audit: reported, not changed", "x", audit)
 }
 
-func (t *Text) findings(title, mark string, groups map[int]*group) {
+func gather(groups map[string]*group, key string, f provider.Finding, host string) {
+	g := groups[key]
+	if g == nil {
+		g = &group{control: f.Address, severity: f.Severity, finding: f}
+		groups[key] = g
+	} else if !slices.Contains(strings.Split(g.control, ", "), f.Address) {
+		g.control += ", " + f.Address
+		if f.Severity.Rank() > g.severity.Rank() {
+			g.severity = f.Severity
+		}
+	}
+	if !slices.Contains(g.hosts, host) {
+		g.hosts = append(g.hosts, host)
+	}
+}
+
+func (t *Text) findings(title, mark string, groups map[string]*group) {
 	if len(groups) == 0 {
 		return
 	}
@@ -146,14 +165,14 @@ func (t *Text) findings(title, mark string, groups map[int]*group) {
 	}
 	slices.SortFunc(sorted, bySeverity)
 	for _, g := range sorted {
-		t.finding(mark, g)
+		t.finding(mark, g, hostCount(len(g.hosts)))
 		t.line("    %s\n", list(g.hosts, t.View == Full))
 	}
 }
 
-func (t *Text) finding(mark string, g *group) {
+func (t *Text) finding(mark string, g *group, hosts string) {
 	f := g.finding
-	t.line("  %s %s   %s   %s", mark, g.control, string(g.severity), hostCount(len(g.hosts)))
+	t.line("%s", strings.TrimRight(fmt.Sprintf("  %s %s   %s   %s", mark, g.control, g.severity, hosts), " "))
 	if f.Have != "" {
 		t.line("    has: %s", f.Have)
 	}
@@ -171,20 +190,28 @@ func (t *Text) byHost(p *plans.Plan) {
 			continue
 		}
 		t.line("  # %s   agent %s   %s", h.Name, orUnknown(h.Version), h.Root)
+		effect := provider.NoEffect
 		for _, i := range h.Changes {
 			c := p.Changes[i]
-			named := c
-			named.Attr = c.Control + " " + c.Attr
-			t.change(named)
+			if c.Effect != provider.NoEffect {
+				effect = c.Effect
+			}
+			c.Attr, c.Effect = c.Control+" "+c.Attr, provider.NoEffect
+			t.change(c)
+		}
+		if effect != provider.NoEffect {
+			t.line("  ! %s the agent's service", string(effect))
 		}
 		for _, i := range h.Findings {
 			f := p.Findings[i]
-			g := &group{control: f.Address, severity: f.Severity, finding: f, hosts: []string{h.Name}}
+			g := &group{control: f.Address, severity: f.Severity, finding: f}
 			switch {
 			case f.Outcome == provider.Unknown:
-				t.finding("?", g)
+				t.finding("?", g, "")
 			case f.Outcome == provider.NonCompliant && (f.Mode == provider.Audit || p.NeedsPerson(h, i)):
-				t.finding("x", g)
+				t.finding("x", g, "")
+			case f.Address == provider.InstallTree:
+				t.line("    %s: %s", f.Address, f.Have)
 			}
 		}
 		t.line("")
@@ -237,7 +264,11 @@ func (t *Text) planSummary(p *plans.Plan) {
 		}
 	}
 	if s.Change == 0 {
-		text := fmt.Sprintf("No changes. %d of %s match the configuration.", s.Compliant, hostCount(s.Hosts))
+		words := "No changes."
+		if s.Unmatched > 0 {
+			words = "Nothing that kepmctl can change."
+		}
+		text := fmt.Sprintf(words+" %d of %s match the configuration.", s.Compliant, hostCount(s.Hosts))
 		if len(rest) > 0 {
 			text += " " + strings.Join(rest, ", ") + "."
 		}

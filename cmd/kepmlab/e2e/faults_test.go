@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -248,6 +249,36 @@ func TestWrapperIsNoRoot(t *testing.T) {
 	kepmctl(t, config(t, "", h), "plan", "--detailed-exitcode").want(t, 0, "install root cannot be told", "install_root in the host block")
 }
 
+// A file that the agent could not start with again is left to a person: the agent
+// that still runs is not restarted.
+func TestBrokenSettingsAreLeftAlone(t *testing.T) {
+	h := borrow(t)
+	h.sh(t, "sleep 3; printf '{{{' >/opt/keeper/sbin/appsettings.json")
+	pid := h.sh(t, "systemctl show -P MainPID keeper-privilege-manager")
+	dir := config(t, "", h)
+	kepmctl(t, dir, "plan").want(t, 0, "put the file right by hand, then restart the service")
+	kepmctl(t, dir, "apply", "--auto-approve").want(t, 0)
+	if now := h.sh(t, "systemctl show -P MainPID keeper-privilege-manager"); now != pid {
+		t.Errorf("the agent was restarted: %s, then %s", pid, now)
+	}
+}
+
+// A directory without the agent's settings is not taken for its root.
+func TestWrongRootIsLeftAlone(t *testing.T) {
+	h := borrow(t)
+	h.sh(t, "mkdir -p -m 1777 /srv/data")
+	dir := config(t, "", h)
+	file := filepath.Join(dir, "lab.kepm.hcl")
+	text := strings.Replace(readFile(t, file), "  address ", "  install_root = \"/srv/data\"\n  address ", 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kepmctl(t, dir, "apply", "--auto-approve").want(t, 0, "there is no appsettings.json in /srv/data")
+	if mode := h.sh(t, "stat -c %a /srv/data"); mode != "1777\n" {
+		t.Errorf("it was changed: %s", mode)
+	}
+}
+
 // A control in audit does not undo what is enforced.
 func TestAuditedHostsDoNotUndoOthers(t *testing.T) {
 	h := borrow(t)
@@ -301,7 +332,7 @@ func TestTwoAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.reaches(t, "stage")
-	kepmctl(t, dir, "plan").want(t, 0, "is open", "No changes. 0 of 1 host")
+	kepmctl(t, dir, "plan").want(t, 0, "is open", "Nothing that kepmctl can change. 0 of 1 host")
 	second, out2, errs2 := command("kepmctl-hold", dir, "apply", "--auto-approve")
 	if err := second.Start(); err != nil {
 		t.Fatal(err)
