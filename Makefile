@@ -34,13 +34,14 @@ fuzz: ## Fuzz everything that reads what a host or a file says (30 s each)
 		done; \
 	done
 
-demo: build install-tools ## Harden a real systemd host made for the occasion (root on Debian; about 2 min the first time)
+demo: build install-tools ## Harden three real systemd hosts made for the occasion (root on Debian)
 	sh examples/demo.sh
 
 e2e: install-tools ## Test on real systemd hosts with OpenSSH (root on Debian; about 10 min)
 	$(GO) test -tags e2e -timeout 40m -parallel 15 -v ./cmd/kepmlab/e2e/
 
-bench: install-tools ## Time a plan of 20 real hosts against OpenSSH and Ansible (root on Debian)
+bench: ## Time a plan of 20 real hosts against OpenSSH and Ansible (root on Debian)
+	sh .ci/tools ansible
 	KEPM_BENCH=1 $(GO) test -tags e2e -timeout 30m -run TestBench -v ./cmd/kepmlab/e2e/
 
 install-tools: ## Install what demo, e2e, bench and lint need from Debian's packages

@@ -102,6 +102,9 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 	case "status":
 		return say("phase", string(h.phase), "ending", string(h.ending), "kind", h.fails, "failure", h.fails, "running", "yes", "down", "1500"), nil
 	case "settle":
+		if h.open && s.Args[0] != string(provider.NoVerdict) {
+			return transport.Output{}, fmt.Errorf("a verdict on somebody else's transaction")
+		}
 		h.settle(provider.Verdict(s.Args[0]))
 		return transport.Output{}, nil
 	case "login.sh":
@@ -114,7 +117,7 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 }
 
 func (h *standIn) settle(v provider.Verdict) {
-	if h.phase == provider.PhaseSettled {
+	if h.phase == provider.PhaseSettled || v == provider.NoVerdict {
 		return
 	}
 	h.phase, h.ending = provider.PhaseSettled, provider.Committed

@@ -40,6 +40,9 @@ func (w *work) carryOut(ctx context.Context) Result {
 		return w.problem(Unreachable, err)
 	}
 	if t := before.Facts.Transaction; t != nil {
+		if provider.ValidRun(t.Run) { // in case nobody is left to settle it
+			_, _ = w.conn.Run(ctx, w.fleet.Family.Changer.Settle(t.Run, provider.NoVerdict))
+		}
 		return w.result(Locked, fmt.Sprintf("transaction %s by %s is open", t.Run, t.Owner), "it settles by itself; apply again later")
 	}
 	todo, stale := w.plan.match(w.host, before, provider.Judge(w.goal, before))

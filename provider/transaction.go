@@ -79,7 +79,15 @@ type Verdict string
 const (
 	Commit Verdict = "commit"
 	Undo   Verdict = "undo"
+	// NoVerdict decides nothing: it only starts settling again where that was
+	// itself interrupted, so that a host does not stay locked.
+	NoVerdict Verdict = "none"
 )
+
+// ValidRun says whether a run's name is one of ours: [0-9a-z-], at most 64 long.
+func ValidRun(run string) bool {
+	return run != "" && len(run) <= 64 && strings.Trim(run, "0123456789abcdefghijklmnopqrstuvwxyz-") == ""
+}
 
 // Phase is how far a transaction has come.
 type Phase string

@@ -40,6 +40,15 @@ var faults = map[string]func(t *testing.T, h *host, controller *os.Process){
 				p=$(systemctl show -P ControlPID kepmctl-tx); [ "$p" = 0 ] || { kill -KILL "$p"; break; }; i=$((i+1))
 			done; true`)
 	},
+	"kill kepmctl and cut the power": func(t *testing.T, h *host, controller *os.Process) {
+		if err := controller.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.PowerCut(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		h.boot(t)
+	},
 	"cut the power": func(t *testing.T, h *host, _ *os.Process) {
 		if err := h.PowerCut(context.Background()); err != nil {
 			t.Fatal(err)
@@ -223,6 +232,21 @@ func TestTimeLimit(t *testing.T) {
 	if after := h.state(t); after != before {
 		t.Errorf("not as before:\n%s", difference(before, after))
 	}
+}
+
+// Settling that nobody is left to finish is started again by the next apply.
+func TestNextApplyUnlocks(t *testing.T) {
+	h := borrow(t)
+	dir := config(t, "", h)
+	kepmctl(t, dir, "apply", "--auto-approve").want(t, 0)
+	h.sh(t, `cd /var/lib/kepmctl && ln -s "$(ls | tail -n 1)" open && rm open/outcome open/verdict; chmod 0777 /opt/keeper/sbin/Jobs`)
+	file := t.TempDir() + "/p"
+	kepmctl(t, dir, "plan", "--out", file).want(t, 0, "is open")
+	h.sh(t, `cd /var/lib/kepmctl && mv open aside`)
+	kepmctl(t, dir, "plan", "--out", file).want(t, 0, "1 of 1 host to change")
+	h.sh(t, `cd /var/lib/kepmctl && mv aside open`)
+	kepmctl(t, dir, "apply", file).want(t, 7, "is open")
+	h.settled(t)
 }
 
 // Directories named * that lead in circles, made to have root expand globs.

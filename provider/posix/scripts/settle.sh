@@ -31,6 +31,7 @@ if [ -e "$dir/outcome" ]; then
 fi
 if [ "$(readlink "$state/open")" != "$run" ] && ! did begin; then
 	record outcome undone # it never began, and another one may be open
+	[ -L "$state/open" ] || rm -f "$boot" "$wanted"
 	exit 0
 fi
 ln -s undo "$dir/verdict" 2>/dev/null # unless there is one

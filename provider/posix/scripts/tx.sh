@@ -14,6 +14,13 @@ fail() { # kind message
 }
 
 cd -P -- "$root" || fail failed "cannot enter $root"
+
+# Settle at the next boot, should it come before the verdict: registered before
+# anything is open. A boot with nothing open passes it over.
+error=$(cp "$dir/settle.service" "$boot" 2>&1 && ln -sf ../kepmctl-settle.service "$wanted" 2>&1) ||
+	fail failed "cannot register settling at boot: $error"
+sync "$boot" "${boot%/*}" "${wanted%/*}" 2>/dev/null || sync
+
 ln -s "$run" "$state/open" 2>/dev/null || fail locked "transaction $(readlink "$state/open") is open"
 echo "kepmctl: maintenance of $service begins, run $run by $owner: $changes; it ends by itself within $limit s"
 if active "$service"; then record was.service active; fi
@@ -27,12 +34,6 @@ unchanged() { # number path
 	fi
 }
 each_file unchanged
-
-# ---- settle at the next boot, should it come before the verdict --------------------
-
-error=$(cp "$dir/settle.service" "$boot" 2>&1 && ln -sf ../kepmctl-settle.service "$wanted" 2>&1) ||
-	fail failed "cannot register settling at boot: $error"
-sync "$boot" "${boot%/*}" "${wanted%/*}" 2>/dev/null || sync
 
 # ---- permissions: note how to undo them, children before directories ---------------
 
@@ -106,13 +107,14 @@ each_row fix_row
 
 # Directories one by one from the top: when the first file is touched, nobody
 # else can exchange anything for a link any more.
+again() { "$@" 2>/dev/null || "$@"; } # an entry may go away while it is worked on
 if [ -n "$tree" ]; then
 	step tree
 	closed . || fail failed "the tree is not changed: others can write in $root"
 	offenders -type d \( ! -user 0 -o -perm -020 -o -perm -002 \) \
 		-exec chown -h 0 {} \; -exec chmod go-w {} \; || fail failed 'cannot close the directories of the tree'
-	offenders ! -type d ! -user 0 -exec chown -h 0 {} + || fail failed 'cannot give the files of the tree to root'
-	offenders ! -type d ! -type l \( -perm -020 -o -perm -002 \) -exec chmod go-w {} + || fail failed 'cannot close the files of the tree'
+	again offenders ! -type d ! -user 0 -exec chown -h 0 {} + || fail failed 'cannot give the files of the tree to root'
+	again offenders ! -type d ! -type l \( -perm -020 -o -perm -002 \) -exec chmod go-w {} + || fail failed 'cannot close the files of the tree'
 fi
 
 # ---- stage: after this, neither doing nor undoing a file needs space ----------------

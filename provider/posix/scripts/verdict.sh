@@ -2,7 +2,7 @@
 # verdict.sh offers a verdict on a transaction; the first one wins. Where settling
 # was itself interrupted, it is started again.
 #
-#   sh verdict.sh STATE RUN commit|undo
+#   sh verdict.sh STATE RUN commit|undo|none    none: only see that it settles
 set -u
 LC_ALL=C
 export LC_ALL
@@ -11,7 +11,7 @@ dir=$state/$run
 
 boot=/etc/systemd/system/kepmctl-settle.service
 [ -d "$dir" ] || exit 0
-ln -s "$verdict" "$dir/verdict" 2>/dev/null
+[ "$verdict" = none ] || ln -s "$verdict" "$dir/verdict" 2>/dev/null
 [ "$(readlink "$state/open")" = "$run" ] || exit 0
 for unit in kepmctl-tx.service kepmctl-settle.service; do
 	case $(systemctl show --no-pager -p ActiveState "$unit") in *=inactive | *=failed) ;; *) exit 0 ;; esac
