@@ -47,4 +47,4 @@ say 'Somebody opens the Jobs directory, whose scripts run as root. The next plan
 run bin/kepmlab nspawn exec lab-02 --dir "$lab" -- chmod 0777 /opt/keeper/sbin/Jobs
 run bin/kepmctl plan --chdir "$fleet"
 
-say 'That was all. The hosts go now, and nothing stays behind.'
+say 'That was all. The hosts go now; only the small Debian they were made from stays, for the next time.'

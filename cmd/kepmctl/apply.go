@@ -48,7 +48,7 @@ stops at once and names the hosts in doubt.
 			if f.stale != "skip" && f.stale != "fail" {
 				return fmt.Errorf("--stale %q is neither skip nor fail", f.stale)
 			}
-			hard, stop, release := a.interrupts()
+			hard, stop, release := a.interrupts("no further host is started, those in flight are finished; interrupt again to stop at once")
 			defer release()
 			if len(args) == 1 {
 				return a.applyFile(hard, stop, args[0], f)

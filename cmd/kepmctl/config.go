@@ -50,7 +50,7 @@ func (a *app) fleet(config *hcl.Config, parallelism int) (plans.Fleet, error) {
 		return plans.Fleet{}, err
 	}
 	socket, _ := a.env("SSH_AUTH_SOCK")
-	if parallelism <= 0 || (config.Parallelism > 0 && config.Parallelism < parallelism) {
+	if config.Parallelism > 0 && config.Parallelism < parallelism {
 		parallelism = config.Parallelism
 	}
 	return plans.Fleet{

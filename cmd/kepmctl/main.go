@@ -39,8 +39,8 @@ func kepmctl() int {
 }
 
 // interrupts turns signals into contexts: the first one ends stop, so that no
-// further host is started; the second ends hard.
-func (a *app) interrupts() (hard, stop context.Context, release func()) {
+// further host is started, and says so in the words given; the second ends hard.
+func (a *app) interrupts(words string) (hard, stop context.Context, release func()) {
 	hard, cut := context.WithCancel(context.Background())
 	stop, end := context.WithCancel(hard)
 	signals := make(chan os.Signal, 2)
@@ -52,7 +52,7 @@ func (a *app) interrupts() (hard, stop context.Context, release func()) {
 				a.signal.CompareAndSwap(0, int32(s.(syscall.Signal)))
 				end()
 				if i == 0 {
-					fmt.Fprintln(a.err, "kepmctl: interrupted: no further host is started, those in flight are finished; interrupt again to stop at once")
+					fmt.Fprintln(a.err, "kepmctl: interrupted: "+words)
 				} else {
 					cut()
 				}

@@ -70,7 +70,7 @@ kept, and apply carries out exactly that.
 			if err := mayKeep(out); err != nil {
 				return err
 			}
-			_, stop, release := a.interrupts()
+			_, stop, release := a.interrupts("no host was changed")
 			defer release()
 			_, p, err := a.makePlan(stop, f)
 			if err != nil {
