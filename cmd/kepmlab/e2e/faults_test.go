@@ -234,6 +234,38 @@ func TestTimeLimit(t *testing.T) {
 	}
 }
 
+// The first interrupt finishes the host in flight; the second leaves it to itself.
+func TestInterrupt(t *testing.T) {
+	for times, c := range map[int]struct {
+		code int
+		says string
+	}{1: {0, "Apply complete! Hosts: 1 changed."}, 2: {130, "in doubt"}} {
+		t.Run(fmt.Sprint(times), func(t *testing.T) {
+			t.Parallel()
+			h := borrow(t)
+			before := h.state(t)
+			h.sh(t, "echo stopped >/run/kepmctl-hold")
+			cmd, out, errs := command("kepmctl-hold", config(t, "", h), "apply", "--auto-approve")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			h.reaches(t, "stopped")
+			for range times {
+				if err := cmd.Process.Signal(os.Interrupt); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(300 * time.Millisecond)
+			}
+			h.sh(t, "rm -f /run/kepmctl-hold")
+			wait(t, cmd, out, errs, cmd.Wait()).want(t, c.code, c.says, "interrupted: no further host is started")
+			h.settled(t)
+			if after := h.state(t); times == 2 && after != before {
+				t.Errorf("not as before:\n%s", difference(before, after))
+			}
+		})
+	}
+}
+
 // Settling that nobody is left to finish is started again by the next apply.
 func TestNextApplyUnlocks(t *testing.T) {
 	h := borrow(t)
