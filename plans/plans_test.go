@@ -29,6 +29,8 @@ type standIn struct {
 	fails    string // the transaction fails by itself, with this kind
 	worse    bool   // after the change the service does not start at boot
 	gone     bool   // after an undo nobody answers any more
+	blind    bool   // after the change no look succeeds
+	moves    bool   // another machine answers later logins
 	liar     bool   // it commits whatever the verdict
 	noFresh  bool   // a second login does not elevate
 	deaf     int    // so many scripts after the transaction began lose the connection
@@ -53,6 +55,9 @@ func (d dialer) Dial(_ context.Context, h transport.Host) (transport.Conn, error
 	s.dials++
 	if s.dialErr != nil {
 		return nil, s.dialErr
+	}
+	if s.moves && s.phase != "" {
+		s.key = "ssh-ed25519 SHA256:other"
 	}
 	return conn{s, s.dials}, nil
 }
@@ -84,6 +89,9 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 	}
 	switch s.Name {
 	case "look":
+		if h.blind && h.phase == provider.PhaseReady {
+			return transport.Output{}, &transport.Error{Kind: transport.ErrUnreachable, Doing: "run look"}
+		}
 		if h.gone && h.ending == provider.Undone {
 			h.dialErr = &transport.Error{Kind: transport.ErrUnreachable, Doing: "dial"}
 			return transport.Output{}, h.dialErr
@@ -181,10 +189,10 @@ func one(h *standIn) Fleet {
 	if h.settings == "" {
 		h.settings = `{"AllowedHosts":"*"}`
 	}
-	f := family{h}
+	f, begun := family{h}, time.Now()
 	return Fleet{
 		Dialer: dialer{"web": h}, Family: provider.Family{Looker: f, Changer: f, Digest: "d"}, Parallelism: 4,
-		Now: func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) },
+		Now: func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC).Add(time.Since(begun)) },
 		Ask: answers,
 	}
 }
@@ -250,6 +258,8 @@ func TestApply(t *testing.T) {
 		{name: "stale at work", host: &standIn{fails: "stale"}, status: Stale},
 		{name: "another control gets worse", host: &standIn{worse: true}, status: RolledBack, reason: "service_at_boot was compliant"},
 		{name: "no fresh login", host: &standIn{noFresh: true}, status: RolledBack, reason: "fresh login"},
+		{name: "nothing can be looked at afterwards", host: &standIn{blind: true}, status: RolledBack, reason: "the look after the change"},
+		{name: "another machine answers the fresh login", host: &standIn{moves: true}, status: RolledBack, reason: "another machine"},
 		{name: "a liar keeps what was not proven", host: &standIn{worse: true, liar: true}, status: Failed, reason: "kept what was not proven", changed: true},
 		{name: "the connection breaks and comes back", host: &standIn{deaf: 1}, status: Done, changed: true},
 	} {

@@ -1,6 +1,7 @@
 package plans
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -12,12 +13,27 @@ import (
 
 func (w *work) dial(ctx context.Context) error {
 	w.hangUp()
-	conn, err := w.fleet.Dialer.Dial(ctx, w.goal.Host)
+	conn, err := w.dialSame(ctx)
 	if err != nil {
 		return err
 	}
 	w.conn = conn
 	return nil
+}
+
+// dialSame dials, and accepts only the machine that answered first: behind one name
+// there may be several whose keys are all known.
+func (w *work) dialSame(ctx context.Context) (transport.Conn, error) {
+	conn, err := w.fleet.Dialer.Dial(ctx, w.goal.Host)
+	if err != nil {
+		return nil, err
+	}
+	w.key = cmp.Or(w.key, conn.Peer().HostKey)
+	if now := conn.Peer().HostKey; now != w.key {
+		_ = conn.Close()
+		return nil, &transport.Error{Kind: transport.ErrHostKey, Doing: "dial " + w.goal.Host.Name, Err: fmt.Errorf("another machine answers: its key was %s and is %s", w.key, now)}
+	}
+	return conn, nil
 }
 
 func (w *work) hangUp() {
@@ -34,7 +50,7 @@ func (w *work) await(ctx context.Context, until provider.Phase) (provider.State,
 	wait := min(10*time.Second, w.goal.Host.Connection.CommandTimeout/2)
 	asked := false
 	for {
-		state, err := w.status(ctx, until, int(wait.Seconds()))
+		state, err := w.status(ctx, until, max(1, int(wait.Seconds())))
 		switch {
 		case err != nil:
 			return state, err
@@ -49,7 +65,7 @@ func (w *work) await(ctx context.Context, until provider.Phase) (provider.State,
 			if _, err := w.ask(ctx, w.fleet.Family.Changer.Settle(w.options.Run, provider.Undo)); err != nil {
 				return state, err
 			}
-		case !state.Running && !pause(ctx, time.Second):
+		case !pause(ctx, 300*time.Millisecond): // a host that answers at once must not keep us busy
 			return state, ctx.Err()
 		}
 	}

@@ -22,6 +22,7 @@ type work struct {
 	step    func(string)
 
 	conn  transport.Conn
+	key   string    // the host key that answered first
 	limit time.Time // when the host undoes for want of a verdict
 	until time.Time // when it has settled at the very latest
 }
@@ -101,10 +102,8 @@ func (w *work) begin(ctx context.Context, tx provider.Transaction) (Result, bool
 		}
 		if state, lost := w.status(ctx, provider.PhaseReady, 0); lost == nil && state.Phase != provider.PhaseNone {
 			return Result{}, true
-		} else if lost != nil {
-			return w.inDoubt(err), false
 		}
-		return w.problem(Failed, err), false
+		return w.inDoubt(err), false // an upload may still be under way there
 	}
 	if state.Phase != provider.PhaseNone {
 		return Result{}, true
@@ -133,8 +132,9 @@ func (w *work) prove(ctx context.Context, before provider.Look, todo []provider.
 
 func (w *work) proveOnce(ctx context.Context, before provider.Look, todo []provider.Change, state provider.State) provider.Proof {
 	after, err := w.lookAgain(ctx)
-	if err != nil {
-		return provider.Proof{Open: []string{"the look after the change: " + provider.Printable(err.Error())}}
+	if err != nil { // without any look nothing is proven: asked again, and undone in the end
+		w.hangUp()
+		return provider.Proof{Missing: []string{"the look after the change: " + provider.Printable(err.Error())}}
 	}
 	after.Facts.Transaction = nil // it is ours
 	proof := provider.Prove(w.goal, before, after, todo)
@@ -155,9 +155,13 @@ func (w *work) lookAgain(ctx context.Context) (provider.Look, error) {
 }
 
 func (w *work) tryLogin(ctx context.Context, proof *provider.Proof) {
-	switch err := w.freshLogin(ctx); {
+	err := w.freshLogin(ctx)
+	if errors.Is(err, transport.ErrUnreachable) || errors.Is(err, transport.ErrTimeout) {
+		err = w.freshLogin(ctx)
+	}
+	switch {
 	case err == nil:
-	case errors.Is(err, transport.ErrAuth), errors.Is(err, transport.ErrElevate):
+	case errors.Is(err, transport.ErrAuth), errors.Is(err, transport.ErrElevate), errors.Is(err, transport.ErrHostKey):
 		proof.Contradictions = append(proof.Contradictions, "a fresh login does not elevate any more: "+provider.Printable(err.Error()))
 	default:
 		proof.Open = append(proof.Open, "a fresh login: "+provider.Printable(err.Error()))
@@ -167,7 +171,7 @@ func (w *work) tryLogin(ctx context.Context, proof *provider.Proof) {
 // freshLogin shows that the way in still leads to root: the agent we restarted may
 // be what grants it.
 func (w *work) freshLogin(ctx context.Context) error {
-	conn, err := w.fleet.Dialer.Dial(ctx, w.goal.Host)
+	conn, err := w.dialSame(ctx)
 	if err != nil {
 		return err
 	}

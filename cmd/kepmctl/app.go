@@ -57,7 +57,7 @@ Exit codes:
   5  the plan no longer fits, nothing was changed
   6  apply began and not every host ended as planned
   7  every host was locked by another transaction
-  130, 143  ended by a signal before everything was done
+  129, 130, 143  ended by a signal before everything was done
 `
 )
 

@@ -98,16 +98,26 @@ func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
 	if p.Summary().Change == 0 && !f.json {
 		return nil
 	}
-	if !f.approve && !a.asked() {
+	if !f.approve && !a.asked(stop) {
 		return &exit{exitRefused, errors.New("apply was not approved: no host was changed")}
 	}
 	return a.carryOut(hard, stop, r, p, f)
 }
 
-func (a *app) asked() bool {
+// asked waits for the answer, or for an interrupt, which is a no.
+func (a *app) asked(stop context.Context) bool {
 	fmt.Fprint(a.out, "\nCarry this out? Only \"yes\" does: ")
-	line, err := bufio.NewReader(a.in).ReadString('\n')
-	return err == nil && strings.TrimSpace(line) == "yes"
+	answer := make(chan string, 1)
+	go func() { // it ends with the program, which reads nothing else from there
+		line, _ := bufio.NewReader(a.in).ReadString('\n') // no answer is a no
+		answer <- line
+	}()
+	select {
+	case line := <-answer:
+		return strings.TrimSpace(line) == "yes" && stop.Err() == nil
+	case <-stop.Done():
+		return false
+	}
 }
 
 // carryOut applies the plan and reports what became of it.

@@ -26,6 +26,16 @@ func readFile(path string, most int64) ([]byte, error) {
 	return b, err
 }
 
+// readStart reads at most so many bytes from the start of a file.
+func readStart(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
 // writeFile puts a file in place whole or not at all: written beside it, synced,
 // renamed. Only the owner may read it.
 func writeFile(path string, b []byte) (err error) {

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/signal"
 	"os/user"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -27,10 +29,15 @@ func kepmctl() int {
 		env:         os.LookupEnv,
 		now:         time.Now,
 	}
-	a.home, _ = os.UserHomeDir() // without one, "~" is an error where it is used
+	// A reader of our output that goes away must not end an apply in flight.
+	signal.Ignore(syscall.SIGPIPE)
+	a.home, _ = os.UserHomeDir()
 	a.user, a.host = "unknown", "unknown"
 	if u, err := user.Current(); err == nil {
-		a.user = u.Username
+		a.user, a.home = u.Username, cmp.Or(a.home, u.HomeDir)
+	}
+	if !filepath.IsAbs(a.home) {
+		a.home = "/nonexistent" // never the working directory: whoever writes there would say which keys to trust
 	}
 	if h, err := os.Hostname(); err == nil {
 		a.host = h
@@ -44,7 +51,7 @@ func (a *app) interrupts(words string) (hard, stop context.Context, release func
 	hard, cut := context.WithCancel(context.Background())
 	stop, end := context.WithCancel(hard)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		for i := 0; ; i++ {
 			select {
@@ -55,6 +62,7 @@ func (a *app) interrupts(words string) (hard, stop context.Context, release func
 					fmt.Fprintln(a.err, "kepmctl: interrupted: "+words)
 				} else {
 					cut()
+					signal.Reset() // a third one ends the program where it stands
 				}
 			case <-hard.Done():
 				return

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,6 +125,9 @@ func (a *app) finishPlan(p *plans.Plan, f planFlags, out string, detailed bool) 
 		if err != nil {
 			return err
 		}
+		if err := mayKeep(out); err != nil { // it may have come meanwhile
+			return err
+		}
 		if err := writeFile(out, b); err != nil {
 			return fmt.Errorf("keep the plan: %w", err)
 		}
@@ -220,21 +222,25 @@ func mayKeep(path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return fmt.Errorf("keep the plan in %s: there is no directory %s", path, filepath.Dir(path))
 	}
-	f, err := os.Open(path)
+	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("keep the plan: %w", err)
 	}
-	defer f.Close()
-	head := make([]byte, 64)
-	n, _ := io.ReadFull(f, head) // what is shorter is no plan
-	if !strings.Contains(string(head[:n]), `"format_version"`) {
+	var head []byte
+	if info.Mode().IsRegular() {
+		head, _ = readStart(path, 64) // what cannot be read is no plan of ours
+	}
+	if !planHead.Match(head) {
 		return fmt.Errorf("keep the plan in %s: the file exists and is no plan; name another one", path)
 	}
 	return nil
 }
+
+// planHead is how the documents of plans.Encode begin.
+var planHead = regexp.MustCompile(`^\{\n "format_version": "[0-9.]+",\n "tool": `)
 
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

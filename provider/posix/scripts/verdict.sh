@@ -12,9 +12,12 @@ dir=$state/$run
 boot=/etc/systemd/system/kepmctl-settle.service
 [ -d "$dir" ] || exit 0
 [ "$verdict" = none ] || ln -s "$verdict" "$dir/verdict" 2>/dev/null
-[ "$(readlink "$state/open")" = "$run" ] || exit 0
 for unit in kepmctl-tx.service kepmctl-settle.service; do
 	case $(systemctl show --no-pager -p ActiveState "$unit") in *=inactive | *=failed) ;; *) exit 0 ;; esac
 done
-[ -e "$boot" ] || cp "$dir/settle.service" "$boot"
-systemctl --no-block start kepmctl-settle.service
+if [ "$(readlink "$state/open" 2>/dev/null)" = "$run" ]; then
+	[ -e "$boot" ] || cp "$dir/settle.service" "$boot"
+	systemctl --no-block start kepmctl-settle.service
+elif [ -e "$dir/complete" ] && [ ! -e "$dir/outcome" ] && [ ! -e "$dir/did.begin" ]; then
+	sh "$dir/settle.sh" "$dir" # it was uploaded and never started
+fi
