@@ -21,6 +21,14 @@ func (w *work) dial(ctx context.Context) error {
 	return nil
 }
 
+// connected dials where there is no connection, or none any more.
+func (w *work) connected(ctx context.Context) error {
+	if w.conn != nil {
+		return nil
+	}
+	return w.dial(ctx)
+}
+
 // dialSame dials, and accepts only the machine that answered first: behind one name
 // there may be several whose keys are all known.
 func (w *work) dialSame(ctx context.Context) (transport.Conn, error) {
@@ -87,10 +95,7 @@ func (w *work) status(ctx context.Context, until provider.Phase, seconds int) (p
 // broke, until the host must have settled.
 func (w *work) ask(ctx context.Context, s transport.Script) (transport.Output, error) {
 	for {
-		var err error
-		if w.conn == nil {
-			err = w.dial(ctx)
-		}
+		err := w.connected(ctx)
 		if err == nil {
 			var out transport.Output
 			if out, err = w.conn.Run(ctx, s); err == nil {

@@ -146,10 +146,8 @@ func (w *work) proveOnce(ctx context.Context, before provider.Look, todo []provi
 
 // lookAgain looks over the connection there is, or a new one.
 func (w *work) lookAgain(ctx context.Context) (provider.Look, error) {
-	if w.conn == nil {
-		if err := w.dial(ctx); err != nil {
-			return provider.Look{}, err
-		}
+	if err := w.connected(ctx); err != nil {
+		return provider.Look{}, err
 	}
 	return w.fleet.look(ctx, w.conn, w.goal, afterQuestions)
 }

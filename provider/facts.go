@@ -3,7 +3,6 @@ package provider
 import (
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/kepmctl/kepmctl/transport"
 )
@@ -152,9 +151,8 @@ type Listener struct {
 	Port    int
 }
 
-// A Look is the facts of one host and when they were gathered.
+// A Look is the facts of one host, and who answered.
 type Look struct {
-	At    time.Time
 	Peer  transport.Identity
 	Facts Facts
 }
