@@ -308,7 +308,7 @@ assign "a" {
 }`)
 	for i, want := range []string{"connection.ssh.two ", "connection.ssh.one u-y"} {
 		c := config.Goals[i].Host.Connection
-		if got := c.Address() + " " + c.User; got != want || config.Hosts[i].Connection != c.Address() {
+		if got := c.Reference() + " " + c.User; got != want || config.Hosts[i].Connection != c.Reference() {
 			t.Errorf("%s: %q, want %q", config.Goals[i].Host.Name, got, want)
 		}
 	}

@@ -100,7 +100,7 @@ func (a *app) localFiles(goals []provider.Goal) error {
 			}
 			seen[path] = true
 			if _, err := os.Stat(a.expand(path)); err != nil {
-				missing = append(missing, fmt.Errorf("%s: %s: %w", c.Address(), what, err))
+				missing = append(missing, fmt.Errorf("%s: %s: %w", c.Reference(), what, err))
 			}
 		}
 	}
