@@ -139,14 +139,15 @@ func describe(v *hujson.Value) string {
 }
 
 // disproof reads an edited file and returns what is wrong with it; empty if
-// exactly the value at path is new, and every other value, comment and byte is as it was.
+// exactly the value at path is new (or gone, if want is Absent), and every other
+// value, comment and byte is as it was.
 func (f *File) disproof(out []byte, s splice, path string, want Value) string {
 	after, err := Parse(out)
 	if err != nil {
 		return "the result is refused (" + err.Error() + ")"
 	}
 	switch {
-	case after.Get(path).JSON != want.JSON:
+	case after.Get(path).JSON != want.JSON, want.Kind == Absent && after.Get(path).Kind != Absent:
 		return "the value does not read back"
 	case !slices.Equal(f.others(path), after.others(path)):
 		return "another value changed"
