@@ -55,6 +55,8 @@ func written(e provider.Entry) string {
 	switch {
 	case e.Name == provider.Permissions:
 		return e.Name + `["PATH"]`
+	case e.Name == provider.PluginSetting:
+		return e.Name + `["PLUGIN"]["KEY"]`
 	case e.Keyed:
 		return e.Name + `["KEY"]`
 	default:

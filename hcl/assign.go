@@ -173,8 +173,9 @@ func (r *reading) claims(one *assignment) []claim {
 	}
 	var claims []claim
 	wants := one.baseline.wants()
+	r.weaken(one.baseline, wants)
 	for _, w := range wants {
-		w.Mode = one.mode
+		w.Mode = one.mode.Weaker(w.Mode)
 		claims = append(claims, wantClaim(one, w))
 	}
 	if len(wants) == 0 && !r.d.HasErrors() {

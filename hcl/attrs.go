@@ -2,10 +2,12 @@ package hcl
 
 import (
 	"fmt"
+	"maps"
 	"math/big"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 
@@ -26,7 +28,15 @@ type attrs struct {
 }
 
 func (r *reading) attrs(b *hclsyntax.Block) attrs {
-	return attrs{d: r.d, body: b.Body, ctx: &hcl.EvalContext{Functions: r.functions}}
+	return attrs{d: r.d, body: b.Body, ctx: &hcl.EvalContext{Functions: r.functions, Variables: maps.Clone(r.scope)}}
+}
+
+// about makes host.* known to the block.
+func (a attrs) about(host cty.Value) attrs {
+	variables := maps.Clone(a.ctx.Variables)
+	variables["host"] = host
+	a.ctx = &hcl.EvalContext{Functions: a.ctx.Functions, Variables: variables}
+	return a
 }
 
 // at is where an attribute's value stands.
@@ -182,16 +192,40 @@ const (
 )
 
 func (a attrs) timeout(name string) (time.Duration, bool) {
+	return a.duration(name, leastTimeout, mostTimeout)
+}
+
+// duration reads a text such as "90s", "2m" or "30d" within bounds.
+func (a attrs) duration(name string, least, most time.Duration) (time.Duration, bool) {
 	s, ok := a.text(name)
 	if !ok {
 		return 0, false
 	}
-	limit, err := parseDuration(s)
-	if err != nil || limit < leastTimeout || limit > mostTimeout {
-		a.wrong(name, "Write a duration from 1s to 1h in quotes, such as \"90s\" or \"2m\".")
+	d, err := parseDuration(s)
+	if err != nil || d < least || d > most {
+		such := `"90s" or "2m"`
+		if most > mostTimeout {
+			such = `"30d" or "12h"`
+		}
+		a.wrong(name, "Write a duration from %s to %s in quotes, such as %s.", wordDuration(least), wordDuration(most), such)
 		return 0, false
 	}
-	return limit, true
+	return d, true
+}
+
+// wordDuration is a duration as it is written: "1h", "3650d".
+func wordDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }
 
 func (a attrs) timeoutOr(name string, standard time.Duration) time.Duration {
@@ -225,7 +259,7 @@ func parseDuration(s string) (time.Duration, error) {
 // secret itself, so no message quotes it, nor the library's message about it.
 func (a attrs) secret(name string) transport.SecretRef {
 	attr, ok := a.body.Attributes[name]
-	if !ok || !a.d.supported(attr.Expr) || !a.d.hostKnown(attr.Expr, a.ctx) {
+	if !ok || !a.d.hostKnown(attr.Expr, a.ctx) || !a.d.scopeKnown(attr.Expr, a.ctx) {
 		return transport.SecretRef{}
 	}
 	v, diags := attr.Expr.Value(a.ctx)
@@ -238,6 +272,6 @@ func (a attrs) secret(name string) transport.SecretRef {
 		}
 	}
 	a.d.errorf(attr.Expr.Range().Ptr(), "Not a reference to a secret",
-		"A secret is never written here. Write %s = secret::env(\"NAME\") or secret::file(\"path\"). If this is the secret itself, it has leaked: change it.", name)
+		"A secret is never written here. Write %s = secret::env(\"NAME\"), secret::file(\"path\") or secret::exec([\"command\", \"argument\"]). If this is the secret itself, it has leaked: change it.", name)
 	return transport.SecretRef{}
 }

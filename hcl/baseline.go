@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -17,9 +18,10 @@ type slot struct{ block, label, attr string }
 
 // A setting is what a slot holds. A nil value undoes what was inherited: not managed.
 type setting struct {
-	value any    // as provider.MakeValue takes it, or an option's own type
-	label string // as written
-	at    hcl.Range
+	value  any    // as provider.MakeValue takes it, or a type of its own
+	plugin string // of a plugin_setting, as written
+	label  string // as written
+	at     hcl.Range
 }
 
 func (s setting) source() provider.Source { return sourceOf(s.at) }
@@ -34,6 +36,8 @@ type baseline struct {
 	own     map[slot]setting
 	extends []reference
 	merged  map[slot]setting // nil until resolved
+
+	overrides []override // once resolved those it inherits come first
 }
 
 func (r *reading) readBaselines() {
@@ -49,6 +53,8 @@ func (r *reading) readBaselines() {
 	}
 	for _, b := range r.baselines {
 		r.checkRows(b)
+		r.checkCertificate(b)
+		r.weaken(b, b.wants())
 	}
 }
 
@@ -61,7 +67,11 @@ func (r *reading) addBaseline(block *hclsyntax.Block, name string) {
 	top.text("title")
 	b.extends = top.references("extends", "baseline", "builtin")
 	for _, inner := range block.Body.Blocks {
-		r.readSettings(b.own, inner)
+		if inner.Type != "override" {
+			r.readSettings(b.own, inner)
+		} else if o, ok := r.readOverride(inner); ok {
+			b.overrides = append(b.overrides, o)
+		}
 	}
 	r.baselines[name] = b
 }
@@ -71,6 +81,9 @@ func (r *reading) readSettings(own map[slot]setting, block *hclsyntax.Block) {
 	switch block.Type {
 	case "app_setting":
 		r.readAppSetting(own, block)
+		return
+	case "plugin_setting":
+		r.readPluginSetting(own, block)
 		return
 	case "permissions":
 		for _, row := range block.Body.Blocks {
@@ -99,6 +112,7 @@ func (r *reading) resolve(b *baseline, path []string) {
 	}
 	path = append(path, b.address)
 	merged := map[slot]setting{}
+	var inherited []override
 	for _, ref := range b.extends {
 		if i := slices.Index(path, ref.address); i >= 0 {
 			r.d.errorf(ref.at.Ptr(), "A baseline extends itself", "%s.", strings.Join(append(slices.Clone(path[i:]), ref.address), " -> "))
@@ -107,19 +121,25 @@ func (r *reading) resolve(b *baseline, path []string) {
 		if parent, ok := find(r.d, ref, r.baselines); ok {
 			r.resolve(parent, path)
 			maps.Copy(merged, parent.merged)
+			inherited = append(inherited, parent.overrides...)
 		}
 	}
 	maps.Copy(merged, b.own)
-	b.merged = merged
+	b.merged, b.overrides = merged, append(inherited, b.overrides...)
 }
 
-// wants are the controls of a baseline, by control.
+// wants are the controls of a baseline, by control, before its overrides.
 func (b *baseline) wants() []provider.Want {
 	var wants []provider.Want
 	add := func(name, key string, s setting) {
-		wants = append(wants, provider.Want{
-			Control: provider.Control{Name: name, Key: key}, Value: provider.MakeValue(s.value), Source: s.source(),
-		})
+		w := provider.Want{
+			Control: provider.Control{Name: name, Plugin: s.plugin, Key: key}, Mode: provider.Enforce, Source: s.source(),
+		}
+		if m, ok := s.value.(matched); ok {
+			w.Match, s.value = m.match, m.value
+		}
+		w.Value = provider.MakeValue(s.value)
+		wants = append(wants, w)
 	}
 	controls := map[slot]string{{"agent", "", agentPresent}: provider.AgentInstalled}
 	for _, a := range baselineAttributes() {
@@ -132,8 +152,8 @@ func (b *baseline) wants() []provider.Want {
 		case s.value == nil:
 		case ok:
 			add(control, "", s)
-		case where.block == "app_setting":
-			add(provider.AppSetting, s.label, s)
+		case where.block == "app_setting" || where.block == "plugin_setting":
+			add(where.block, s.label, s)
 		}
 	}
 	rows, tree := b.rows()
@@ -145,6 +165,43 @@ func (b *baseline) wants() []provider.Want {
 	if tree != nil {
 		add(provider.InstallTree, "", setting{value: true, at: tree.at})
 	}
+	if terms, at, ok := b.certificate(); ok {
+		add(provider.Certificate, "", setting{value: terms, at: at})
+	}
+	for _, w := range wants { // whoever manages a setting wants nothing to override it
+		if provider.Overridable(w.Control) && !slices.ContainsFunc(wants, isOverrides) {
+			add(provider.ConfigOverrides, "", setting{value: true, at: b.at})
+		}
+	}
 	slices.SortFunc(wants, func(a, b provider.Want) int { return strings.Compare(a.Control.String(), b.Control.String()) })
 	return wants
+}
+
+func isOverrides(w provider.Want) bool { return w.Control.Name == provider.ConfigOverrides }
+
+// certificate is what the certificate block asks for; ok is false without a kind.
+func (b *baseline) certificate() (t provider.Terms, at hcl.Range, ok bool) {
+	kind := b.merged[slot{"certificate", "", "kind"}]
+	if t.Kind, ok = kind.value.(string); !ok {
+		return t, at, false
+	}
+	seconds := func(attr string) int64 {
+		d, _ := b.merged[slot{"certificate", "", attr}].value.(time.Duration) // absent: not judged
+		return int64(d.Seconds())
+	}
+	t.RenewBefore, t.MaxAge = seconds("renew_before"), seconds("max_age")
+	return t, kind.at, true
+}
+
+// checkCertificate reports terms of a certificate whose kind nobody says.
+func (r *reading) checkCertificate(b *baseline) {
+	if _, _, ok := b.certificate(); ok {
+		return
+	}
+	for _, attr := range []string{"renew_before", "max_age"} {
+		if s := b.merged[slot{"certificate", "", attr}]; s.value != nil {
+			r.d.errorf(s.at.Ptr(), "A certificate of no kind", "Set kind = \"self_signed\" for the agent's own certificate, or \"external\" for one that is only checked.")
+			return
+		}
+	}
 }

@@ -28,6 +28,10 @@ baseline "hardening_guide" {
   permissions {
     profile = "users_read_execute"
   }
+  certificate {
+    kind         = "self_signed"
+    renew_before = "30d"
+  }
 }
 
 baseline "hardening_guide_strict" {

@@ -18,19 +18,31 @@ const defaultStartTimeout = 60 * time.Second
 // A claim is one thing an assignment says of a host: a control's value and mode,
 // or an option. Two claims of one name must show the same.
 type claim struct {
-	by    *assignment
-	name  string
-	shown string
-	at    string // where it is written
-	apply func(*provider.Goal)
+	by      *assignment
+	name    string
+	shown   string
+	at      string        // where it is written
+	implied provider.Mode // of a control that nobody writes: the stronger mode wins; else empty
+	apply   func(*provider.Goal)
 }
 
 func wantClaim(by *assignment, w provider.Want) claim {
-	return claim{
-		by: by, name: w.Control.String(), shown: fmt.Sprintf("%s, mode %s", w.Value, w.Mode),
+	shown := fmt.Sprintf("%s, mode %s", w.Value, w.Mode)
+	if w.Match != "" && w.Match != provider.MatchEqual {
+		shown = fmt.Sprintf("%s %s", w.Match, shown)
+	}
+	if w.Severity != "" {
+		shown += ", severity " + string(w.Severity)
+	}
+	c := claim{
+		by: by, name: w.Control.String(), shown: shown,
 		at:    fmt.Sprintf("%s:%d", w.Source.File, w.Source.Line),
 		apply: func(g *provider.Goal) { g.Wants = append(g.Wants, w) },
 	}
+	if isOverrides(w) {
+		c.implied = w.Mode
+	}
+	return c
 }
 
 // optionClaim is the claim of a slot that is an option of the goal, not a control.
@@ -68,8 +80,9 @@ func (d *demand) add(host string, claims []claim, disputes disputes) {
 		key := strings.ToLower(c.name)
 		before, known := d.claims[key]
 		switch {
-		case !known:
+		case !known, c.implied != "" && c.implied.Weaker(before.implied) == before.implied:
 			d.claims[key] = c
+		case c.implied != "":
 		case before.shown != c.shown:
 			disputes.add(before, c, host)
 		}

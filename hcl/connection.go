@@ -86,12 +86,18 @@ func (c clashes) report(d *Diagnostics) {
 
 // connection evaluates a connection block for one host.
 func (r *reading) connection(b *hclsyntax.Block, host cty.Value) transport.Connection {
-	a := r.attrs(b)
-	a.ctx.Variables = map[string]cty.Value{"host": host}
+	return r.connectionVia(b, host, nil)
+}
+
+func (r *reading) connectionVia(b *hclsyntax.Block, host cty.Value, path []*hclsyntax.Block) transport.Connection {
+	a := r.attrs(b).about(host)
 	c := transport.Connection{
-		Kind: b.Labels[0], Name: b.Labels[1], Become: transport.BecomeNone,
+		Kind: b.Labels[0], Name: b.Labels[1], Become: transport.BecomeNone, HostKeys: transport.HostKeysStrict,
 		PrivateKeyFile:       r.path(a, "private_key_file"),
+		PrivateKey:           a.secret("private_key"),
 		PrivateKeyPassphrase: a.secret("private_key_passphrase"),
+		CertificateFile:      r.path(a, "certificate_file"),
+		Password:             a.secret("password"),
 		KnownHostsFile:       r.path(a, "known_hosts_file"),
 		BecomePassword:       a.secret("become_password"),
 		ConnectTimeout:       a.timeoutOr("connect_timeout", defaultConnectTimeout),
@@ -99,19 +105,44 @@ func (r *reading) connection(b *hclsyntax.Block, host cty.Value) transport.Conne
 	}
 	c.User, _ = a.word("user")
 	c.Port, _ = a.number("port", 1, maxPort)
+	if address, ok := a.text("address"); ok {
+		c.Address = address
+		if !validAddress(address) {
+			a.wrong("address", notAddress, address)
+		}
+	}
 	c.Agent, _ = a.boolean("agent")
-	a.choice("host_keys", []string{"strict"}, "accept_new")
-	become, ok := a.choice("become", []string{"none", "sudo"}, "keepersudo", "keeperagent")
-	if ok {
+	if keys, ok := a.choice("host_keys", []string{string(transport.HostKeysStrict), string(transport.HostKeysAcceptNew)}); ok {
+		c.HostKeys = transport.HostKeys(keys)
+	}
+	if become, ok := a.choice("become", []string{
+		string(transport.BecomeNone), string(transport.BecomeSudo), string(transport.BecomeKeeperSudo), string(transport.BecomeKeeperAgent),
+	}); ok {
 		c.Become = transport.Become(become)
 	}
-	if !c.BecomePassword.IsZero() && c.Become == transport.BecomeNone && (ok || !a.has("become")) {
-		r.d.warnf(a.at("become_password"), "Without effect", "become_password is not used without become = \"sudo\".")
-	}
-	if !c.PrivateKeyPassphrase.IsZero() && !a.has("private_key_file") {
-		r.d.warnf(a.at("private_key_passphrase"), "Without effect", "private_key_passphrase is not used without private_key_file.")
-	}
+	r.checkLogin(a, c)
+	r.through(a, &c, host, append(path, b))
 	return c
+}
+
+// checkLogin reports attributes of a login that contradict each other, or have no
+// effect.
+func (r *reading) checkLogin(a attrs, c transport.Connection) {
+	if a.set("private_key") && a.set("private_key_file") {
+		a.wrong("private_key", "private_key_file names a key already: write one of the two.")
+	}
+	for _, one := range []struct {
+		name, without string
+		useless       bool
+	}{
+		{"become_password", `become = "sudo"`, !c.BecomePassword.IsZero() && c.Become != transport.BecomeSudo},
+		{"private_key_passphrase", "private_key_file or private_key", !c.PrivateKeyPassphrase.IsZero() && !a.has("private_key_file") && !a.has("private_key")},
+		{"certificate_file", "private_key_file or private_key", c.CertificateFile != "" && !a.has("private_key_file") && !a.has("private_key") && !c.Agent},
+	} {
+		if one.useless {
+			r.d.warnf(a.at(one.name), "Without effect", "%s is not used without %s.", one.name, one.without)
+		}
+	}
 }
 
 // path reads a path, relative to the configuration directory.

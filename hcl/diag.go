@@ -153,6 +153,13 @@ func (d Diagnostics) hides(one *hcl.Diagnostic) bool {
 	if one.Subject == nil {
 		return false
 	}
+	if one.Expression != nil { // the library shows the values of its names
+		for _, t := range one.Expression.Variables() {
+			if slices.ContainsFunc(steps(t), secretName) {
+				return true
+			}
+		}
+	}
 	snippet := *one.Subject
 	if one.Context != nil {
 		snippet = hcl.RangeOver(snippet, *one.Context)

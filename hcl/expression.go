@@ -1,7 +1,6 @@
 package hcl
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -33,27 +32,7 @@ func steps(t hcl.Traversal) []string {
 // fits says whether an expression can be evaluated where a value is needed, and
 // reports why not.
 func (d *Diagnostics) fits(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
-	return d.supported(expr) && d.hostKnown(expr, ctx) && d.rootsKnown(expr)
-}
-
-// supported reports what an expression uses that this version does not read.
-func (d *Diagnostics) supported(expr hclsyntax.Expression) bool {
-	ok := true
-	hclsyntax.VisitAll(expr, func(n hclsyntax.Node) hcl.Diagnostics {
-		call, isCall := n.(*hclsyntax.FunctionCallExpr)
-		if isCall && slices.Contains([]string{"secret::exec", "file", "templatefile"}, call.Name) {
-			d.notYet(call.NameRange.Ptr(), fmt.Sprintf("function %q", call.Name))
-			ok = false
-		}
-		return nil
-	})
-	for _, t := range expr.Variables() {
-		if root := t.RootName(); root == "var" || root == "local" {
-			d.notYet(t.SourceRange().Ptr(), root+".NAME")
-			ok = false
-		}
-	}
-	return ok
+	return d.hostKnown(expr, ctx) && d.scopeKnown(expr, ctx) && d.rootsKnown(expr, ctx)
 }
 
 // hostKnown checks every host.* of an expression against what hosts have; a
@@ -71,6 +50,28 @@ func (d *Diagnostics) hostKnown(expr hclsyntax.Expression, ctx *hcl.EvalContext)
 			continue
 		}
 		ok = d.hostHas(t, host) && ok
+	}
+	return ok
+}
+
+// scopeKnown checks every var.NAME and local.NAME of an expression.
+func (d *Diagnostics) scopeKnown(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
+	ok := true
+	for _, t := range expr.Variables() {
+		object, known := ctx.Variables[t.RootName()]
+		if root := t.RootName(); !known || (root != "var" && root != "local") {
+			continue
+		}
+		path, all := steps(t), names(object)
+		if len(path) < 2 || !slices.Contains(all, path[1]) {
+			what := map[string]string{"var": "variable", "local": "local"}[path[0]]
+			wrong := "NAME"
+			if len(path) > 1 {
+				wrong = path[1]
+			}
+			d.errorf(t.SourceRange().Ptr(), "Unknown "+what, "There is no %s.%s.%s", path[0], wrong, didYouMean(wrong, all))
+			ok = false
+		}
 	}
 	return ok
 }
@@ -106,14 +107,17 @@ func names(object cty.Value) []string {
 }
 
 // rootsKnown reports names that mean nothing where a value is needed.
-func (d *Diagnostics) rootsKnown(expr hclsyntax.Expression) bool {
+func (d *Diagnostics) rootsKnown(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
 	ok := true
 	for _, t := range expr.Variables() {
 		at := t.SourceRange().Ptr()
+		_, inScope := ctx.Variables[t.RootName()]
 		switch root := t.RootName(); {
-		case root == "host":
+		case root == "host", inScope:
 			continue
-		case slices.Contains([]string{"connection", "group", "baseline", "builtin", "rollout"}, root) && len(t) > 1:
+		case root == "var" || root == "local":
+			d.errorf(at, "Not known here", "A default and a file of values have no %s.*: write the value itself.", root)
+		case slices.Contains([]string{"connection", "group", "baseline", "builtin", "rollout", "control"}, root) && len(t) > 1:
 			d.errorf(at, "A reference, not a value", "%s names a block; here a value is needed.", strings.Join(steps(t), "."))
 		case d.hides(&hcl.Diagnostic{Subject: at}):
 			d.errorf(at, "Unknown name", notShown)
@@ -133,9 +137,6 @@ func (a attrs) references(name string, kinds ...string) []reference {
 		return nil
 	}
 	expr := a.body.Attributes[name].Expr
-	if !a.d.supported(expr) {
-		return nil
-	}
 	list, isList := expr.(*hclsyntax.TupleConsExpr)
 	if !isList {
 		a.d.errorf(expr.Range().Ptr(), "Not a list of references", "Write a list of names: %s = [%s.NAME].", name, kinds[0])
@@ -152,7 +153,7 @@ func (a attrs) references(name string, kinds ...string) []reference {
 
 // reference reads one name of a block.
 func (a attrs) reference(name string, kinds ...string) (reference, bool) {
-	if !a.set(name) || !a.d.supported(a.body.Attributes[name].Expr) {
+	if !a.set(name) {
 		return reference{}, false
 	}
 	return a.refersTo(a.body.Attributes[name].Expr, kinds)

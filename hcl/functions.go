@@ -1,16 +1,21 @@
 package hcl
 
 import (
+	"maps"
+
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// functions is HCL's usual standard library and the references to secrets.
-// Nothing in it reads the clock, the network or the disk.
+// functions is HCL's usual standard library, the references to secrets, and file
+// and templatefile, which read below the directory. Nothing in it reads the clock
+// or the network.
 func functions(dir string) map[string]function.Function {
-	return map[string]function.Function{
+	known := map[string]function.Function{
+		"file":         fileFunction(dir),
+		"secret::exec": execFunction(),
 		"secret::env":  secretFunction("env", checkVariable),
 		"secret::file": secretFunction("file", func(p string) (string, error) { return below(dir, p) }),
 
@@ -41,6 +46,9 @@ func functions(dir string) map[string]function.Function {
 		"tolist": stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)), "tomap": stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
 		"toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
 	}
+	inner := maps.Clone(known)
+	known["templatefile"] = templateFunction(dir, inner)
+	return known
 }
 
 // lengthFunc counts the characters of a text too, which go-cty's own does not.

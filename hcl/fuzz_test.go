@@ -27,12 +27,12 @@ func FuzzLoad(f *testing.F) {
 		if len(src) > 1<<14 {
 			t.Skip("large files are another test")
 		}
-		config, d := load(".", []file{{"main.kepm.hcl", src}}, Options{ToolVersion: "1.0.0"})
+		config, d := load(".", []file{{"main.kepm.hcl", src}}, nil, Options{ToolVersion: "1.0.0"})
 		var first, second bytes.Buffer
 		if err := d.Write(&first, 80, false); err != nil {
 			t.Fatal(err)
 		}
-		_, again := load(".", []file{{"main.kepm.hcl", src}}, Options{ToolVersion: "1.0.0"})
+		_, again := load(".", []file{{"main.kepm.hcl", src}}, nil, Options{ToolVersion: "1.0.0"})
 		if err := again.Write(&second, 80, false); err != nil {
 			t.Fatal(err)
 		}

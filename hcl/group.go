@@ -60,16 +60,14 @@ func (r *reading) members(g *group) []*host {
 
 // filter keeps the candidates for which a where holds.
 func (r *reading) filter(a attrs, expr hclsyntax.Expression, candidates []*host) []*host {
-	a.ctx.Variables = map[string]cty.Value{"host": r.anyHost()}
+	a = a.about(r.anyHost())
 	if !r.d.fits(expr, a.ctx) || !r.systemsKnown(expr, candidates) {
 		return nil
 	}
 	var members []*host
 	w := where{absent: map[string][]string{}}
 	for _, h := range candidates {
-		ctx := a.ctx.NewChild()
-		ctx.Variables = map[string]cty.Value{"host": r.value(h)}
-		v, diags := w.evaluate(expr, h.Name, ctx)
+		v, diags := w.evaluate(expr, h.Name, a.about(r.value(h)).ctx)
 		r.d.foreign(diags)
 		if diags.HasErrors() {
 			return nil

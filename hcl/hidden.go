@@ -67,7 +67,8 @@ func namesSecret(tokens hclsyntax.Tokens) bool {
 			return false
 		}
 		name := string(first.Bytes)
-		return secretName(name) || (strings.HasSuffix(name, "_setting") && sensitiveLabel(tokens[1:]))
+		return secretName(name) || (strings.HasSuffix(name, "_setting") && sensitiveLabel(tokens[1:])) ||
+			(name == "variable" && len(tokens) > 2 && secretName(string(tokens[2].Bytes)))
 	case hclsyntax.TokenOQuote:
 		return len(tokens) > 3 && secretName(string(tokens[1].Bytes)) &&
 			(tokens[3].Type == hclsyntax.TokenEqual || tokens[3].Type == hclsyntax.TokenColon)

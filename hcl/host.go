@@ -61,7 +61,7 @@ func (r *reading) readHost(b *hclsyntax.Block) *host {
 	if address, ok := a.text("address"); ok {
 		h.Address = address
 		if !validAddress(address) {
-			a.wrong("address", "%q is neither a host name nor an IP address. Write it without a port, a user and brackets; the port has an attribute of its own.", address)
+			a.wrong("address", notAddress, address)
 		}
 	}
 	h.Port, _ = a.number("port", 1, maxPort)
@@ -80,6 +80,8 @@ func (r *reading) readHost(b *hclsyntax.Block) *host {
 	}
 	return h
 }
+
+const notAddress = "%q is neither a host name nor an IP address. Write it without a port, a user and brackets; the port has an attribute of its own."
 
 func validAddress(s string) bool {
 	if ip, err := netip.ParseAddr(s); err == nil {

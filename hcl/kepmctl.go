@@ -7,7 +7,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"golang.org/x/mod/semver"
+
+	"github.com/kepmctl/kepmctl/provider"
 )
 
 // A Share is a number of hosts, or a percentage of them.
@@ -75,39 +76,15 @@ func (r *reading) versionFits(a attrs, version string) bool {
 	if !ok {
 		return true
 	}
-	own := "v" + strings.TrimPrefix(version, "v")
-	own = strings.TrimSuffix(own, semver.Build(own))
-	own = strings.TrimSuffix(own, semver.Prerelease(own))
-	for part := range strings.SplitSeq(wanted, ",") {
-		m := constraint.FindStringSubmatch(strings.TrimSpace(part))
-		if m == nil {
-			a.wrong(name, "Write comparisons with commas between them, such as \">= 0.1, < 2\".")
-			return true
-		}
-		if semver.IsValid(own) && !holds(semver.Compare(own, "v"+m[2]), m[1]) {
-			r.d.errorf(a.at(name), "Another version is required", "The configuration asks for kepmctl %s, and this is %s. Nothing else in it was checked.", wanted, version)
-			return false
-		}
+	allowed, err := provider.ParseConstraint(wanted)
+	if err != nil {
+		a.wrong(name, "%s.", sentence(err))
+		return true
+	}
+	// A development build has no version, and fits.
+	if fits, err := allowed.Allows(strings.TrimPrefix(version, "v")); err == nil && !fits {
+		r.d.errorf(a.at(name), "Another version is required", "The configuration asks for kepmctl %s, and this is %s. Nothing else in it was checked.", wanted, version)
+		return false
 	}
 	return true
-}
-
-var constraint = regexp.MustCompile(`^(=|!=|>=|<=|>|<|)\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,2})$`)
-
-// holds says whether an order (-1, 0, 1) meets an operator; none is "=".
-func holds(order int, operator string) bool {
-	switch operator {
-	case ">=":
-		return order >= 0
-	case "<=":
-		return order <= 0
-	case ">":
-		return order > 0
-	case "<":
-		return order < 0
-	case "!=":
-		return order != 0
-	default:
-		return order == 0
-	}
 }

@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/kepmctl/kepmctl/provider"
@@ -31,6 +33,21 @@ type Options struct {
 	// leading "v"; a pre-release counts as its release. What is no semantic
 	// version (a development build) fits every constraint.
 	ToolVersion string
+	// Vars are assignments "NAME=VALUE" of variables, the last of a name wins.
+	Vars []string
+	// VarFiles are files of values, read after the directory's own.
+	VarFiles []string
+	// Env looks up environment variables: KEPM_VAR_NAME sets a variable. Nil: none is set.
+	Env func(name string) (string, bool)
+	// Now decides which overrides have expired. Zero: none has.
+	Now time.Time
+}
+
+func (o Options) env(name string) (string, bool) {
+	if o.Env == nil {
+		return "", false
+	}
+	return o.Env(name)
 }
 
 // A Config is a directory's desired state, fully evaluated.
@@ -59,10 +76,11 @@ type Host struct {
 func Load(dir string, o Options) (*Config, Diagnostics) {
 	var d Diagnostics
 	files := readDir(dir, &d)
+	values := append(readFiles(dir, AutoSuffix, &d), namedFiles(o.VarFiles, &d)...)
 	if d.HasErrors() {
 		return nil, d
 	}
-	return load(dir, files, o)
+	return load(dir, files, values, o)
 }
 
 // A file is one configuration file; its name is relative to the directory.
@@ -71,7 +89,18 @@ type file struct {
 	src  []byte
 }
 
+// readDir reads the configuration files of a directory.
 func readDir(dir string, d *Diagnostics) []file {
+	files := readFiles(dir, Suffix, d)
+	if len(files) == 0 && !d.HasErrors() {
+		d.errorf(nil, "No configuration", "The directory %q has no file named *%s. Three blocks are enough to begin: host, baseline, assign.", dir, Suffix)
+	}
+	return files
+}
+
+// readFiles reads the regular files of a directory whose names end so, by name;
+// hidden ones are left out.
+func readFiles(dir, suffix string, d *Diagnostics) []file {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		d.errorf(nil, "Cannot read the configuration directory", "%s.", err)
@@ -80,11 +109,11 @@ func readDir(dir string, d *Diagnostics) []file {
 	var files []file
 	for _, entry := range entries {
 		name := entry.Name()
-		if !strings.HasSuffix(name, Suffix) || strings.HasPrefix(name, ".") {
+		if !strings.HasSuffix(name, suffix) || strings.HasPrefix(name, ".") {
 			continue
 		}
 		if len(files) == maxFiles {
-			d.errorf(nil, "Too many files", "The directory %q has more than %d files named *%s.", dir, maxFiles, Suffix)
+			d.errorf(nil, "Too many files", "The directory %q has more than %d files named *%s.", dir, maxFiles, suffix)
 			return nil
 		}
 		if !entry.Type().IsRegular() {
@@ -97,9 +126,6 @@ func readDir(dir string, d *Diagnostics) []file {
 			continue
 		}
 		files = append(files, file{name, src})
-	}
-	if len(files) == 0 && !d.HasErrors() {
-		d.errorf(nil, "No configuration", "The directory %q has no file named *%s. Three blocks are enough to begin: host, baseline, assign.", dir, Suffix)
 	}
 	return files
 }
@@ -118,10 +144,13 @@ func readFile(path string) ([]byte, error) {
 }
 
 // load is Load without the disk.
-func load(dir string, files []file, o Options) (*Config, Diagnostics) {
+func load(dir string, files, values []file, o Options) (*Config, Diagnostics) {
 	d := &Diagnostics{}
 	bodies, whole := parse(files, d)
-	r := &reading{dir: dir, d: d, functions: functions(dir), blocks: map[string][]*hclsyntax.Block{}}
+	r := &reading{
+		dir: dir, d: d, functions: functions(dir), varFiles: values, now: o.Now,
+		blocks: map[string][]*hclsyntax.Block{}, scope: map[string]cty.Value{},
+	}
 	if !r.fitsVersion(bodies, o.ToolVersion) {
 		return nil, d.tidy()
 	}
@@ -130,6 +159,8 @@ func load(dir string, files []file, o Options) (*Config, Diagnostics) {
 		// What a broken file would have defined is not missing elsewhere.
 		return nil, d.tidy()
 	}
+	r.readVariables(o)
+	r.readLocals()
 	config := r.config()
 	tidy := d.tidy()
 	if tidy.HasErrors() {
@@ -166,6 +197,9 @@ type reading struct {
 	dir       string
 	d         *Diagnostics
 	functions map[string]function.Function
+	varFiles  []file               // values of variables, later ones win
+	scope     map[string]cty.Value // var and local
+	now       time.Time
 	blocks    map[string][]*hclsyntax.Block // well-formed blocks by type, in order of the files
 
 	labels      []string // every label that any host has

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,7 +34,7 @@ func TestMistakes(t *testing.T) {
 	}
 	for _, dir := range dirs {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			config, d := Load(dir, Options{ToolVersion: "0.3.0"})
+			config, d := Load(dir, Options{ToolVersion: "0.3.0", Now: time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)})
 			if (config == nil) != d.HasErrors() {
 				t.Errorf("config is nil: %v, has errors: %v", config == nil, d.HasErrors())
 			}
@@ -125,6 +126,7 @@ func exampleGoal(dir string) provider.Goal {
 				Kind: "ssh", Name: "ops", User: "ops", Port: 22, PrivateKeyFile: "~/.ssh/id_ed25519",
 				PrivateKeyPassphrase: transport.SecretRef{Source: "env", Name: "KEPM_KEY_PASSPHRASE"},
 				KnownHostsFile:       filepath.Join(dir, "known_hosts"),
+				HostKeys:             transport.HostKeysStrict,
 				Become:               transport.BecomeSudo,
 				BecomePassword:       transport.SecretRef{Source: "file", Name: filepath.Join(dir, "become/app-01")},
 				ConnectTimeout:       15e9, CommandTimeout: 120e9,
@@ -139,6 +141,8 @@ func exampleGoal(dir string) provider.Goal {
 			keyed("app_setting", "Watchdog:AutoRemediate", "true", policy, 32),
 			keyed("app_setting", "Watchdog:CheckIntervalSec", "10", policy, 33),
 			want("cert_password", `""`, "builtin", 13),
+			want("certificate", `{"kind":"self_signed","max_age":0,"renew_before":2592000}`, "builtin", 32),
+			want("config_overrides", "true", policy, 22),
 			want("install_tree", "true", "builtin", 29),
 			want("log_level", `["Warning"]`, policy, 28),
 			want("loopback_only", "true", "builtin", 25),

@@ -2,6 +2,7 @@ package hcl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 // loadText loads one file that must have no errors.
 func loadText(t *testing.T, src string) (*Config, Diagnostics) {
 	t.Helper()
-	config, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, Options{})
+	config, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, nil, Options{})
 	if d.HasErrors() {
 		t.Fatal(text(t, d))
 	}
@@ -29,6 +30,9 @@ func wanted(g provider.Goal) []string {
 	}
 	return list
 }
+
+// overrides is wanted wherever a setting is managed.
+const overrides = "config_overrides true enforce"
 
 const oneHost = `
 connection "ssh" "c" {}
@@ -78,7 +82,7 @@ func TestMerging(t *testing.T) {
 		baseline "y" {
 		  settings { log_level = "Warning" }
 		}`,
-			[]string{`allowed_hosts ["x"] enforce`, `log_level ["Warning"] enforce`},
+			[]string{`allowed_hosts ["x"] enforce`, overrides, `log_level ["Warning"] enforce`},
 		},
 		"null undoes what is inherited": {
 			`baseline "b" {
@@ -109,7 +113,7 @@ func TestMerging(t *testing.T) {
 		  permissions { profile = "no_write" }
 		}`,
 			[]string{
-				`app_setting["watchdog:a"] "2" enforce`, `install_tree true enforce`,
+				`app_setting["watchdog:a"] "2" enforce`, overrides, `install_tree true enforce`,
 				permission(".", "read_execute", "read_execute"), permission("Jobs", "read_execute", "read_execute"),
 				permission("KeeperStorage", "read_execute", "read_execute"), permission("Plugins", "read_execute", "none"),
 				permission("policies", "read_execute", "read_execute"),
@@ -162,14 +166,14 @@ func TestCanonicalValues(t *testing.T) {
 				`allowed_hosts ["b","a"] enforce`, `allowed_non_admin_executables ["a","b.exe"] enforce`,
 				`alternative_signatures ["` + strings.Repeat("0", 40) + `","FF` + strings.Repeat("0", 38) + `"] enforce`,
 				`app_setting["Big"] 12345678901234567890 enforce`, `app_setting["List"] ["b","a"] enforce`,
-				`app_setting["Secret"] "" enforce`, `cert_password "" enforce`, `log_level ["Warning","Error"] enforce`,
+				`app_setting["Secret"] "" enforce`, `cert_password "" enforce`, overrides, `log_level ["Warning","Error"] enforce`,
 			},
 		},
 	})
 }
 
 // TestBuiltin holds the guide to every control of the catalogue that has no key of
-// its own, but for the watchdog, which it leaves unmanaged.
+// its own, but for the watchdog and the version, which it leaves unmanaged.
 func TestBuiltin(t *testing.T) {
 	config, _ := loadText(t, oneHost+`
 assign "a" {
@@ -184,8 +188,9 @@ assign "a" {
 			t.Errorf("%s: mode %s, source %v", w.Control, w.Mode, w.Source)
 		}
 	}
+	unmanaged := []string{provider.AppSetting, provider.PluginSetting, provider.Watchdog, provider.AgentVersion}
 	for _, e := range provider.Catalogue() {
-		if want := e.Name != provider.AppSetting && e.Name != provider.Watchdog; managed[e.Name] != want {
+		if want := !slices.Contains(unmanaged, e.Name); managed[e.Name] != want {
 			t.Errorf("%s: managed is %v", e.Name, managed[e.Name])
 		}
 	}
@@ -222,7 +227,7 @@ assign "b" {
   hosts    = ["h"]
   rollout  = rollout.r
 }`)
-	want := []string{"agent_installed true enforce", `log_level ["Error"] enforce`, "service_running true enforce"}
+	want := []string{"agent_installed true enforce", overrides, `log_level ["Error"] enforce`, "service_running true enforce"}
 	if diff := cmp.Diff(want, wanted(config.Goals[0])); diff != "" {
 		t.Errorf("wants (-want +got):\n%s", diff)
 	}
@@ -262,7 +267,7 @@ host "c" { address = "10.0.0.3" }
 	} {
 		t.Run(where, func(t *testing.T) {
 			src := fleet + `group "g" { where = ` + where + " }\n"
-			config, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, Options{})
+			config, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, nil, Options{})
 			if want.members == "error" {
 				if !d.HasErrors() {
 					t.Error("no error")

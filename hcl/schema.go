@@ -16,6 +16,8 @@ type schema struct {
 	labels   []string // what each label says
 	free     bool     // labels are texts of their own kind, not names that references use
 	fold     bool     // labels that differ in case alone are the same
+	repeat   bool     // blocks without labels that may repeat
+	any      bool     // attributes have names of the writer's choice
 	attrs    []string
 	required []string
 	blocks   map[string]schema
@@ -29,7 +31,14 @@ func language() schema {
 	return schema{
 		blocks: map[string]schema{
 			"kepmctl":    {attrs: []string{"required_version", "max_unreachable"}},
-			"connection": {labels: []string{"KIND", "NAME"}, attrs: connectionAttributes(), later: laterConnection()},
+			"connection": {labels: []string{"KIND", "NAME"}, attrs: connectionAttributes()},
+			"locals":     {any: true, repeat: true},
+			"variable": {
+				labels: name, attrs: []string{"type", "default", "description"},
+				blocks: map[string]schema{"validation": {
+					attrs: []string{"condition", "error_message"}, required: []string{"condition", "error_message"}, repeat: true,
+				}},
+			},
 			"host": {
 				labels: name, free: true,
 				attrs: []string{"address", "port", "os", "labels", "connection", "install_root"},
@@ -45,28 +54,33 @@ func language() schema {
 				later: []string{"max_failed", "max_unreachable", "keep", "wave", "limit", "window"},
 			},
 		},
-		later: []string{"variable", "locals", "inventory", "waiver", "gate", "issuer"},
+		later: []string{"inventory", "waiver", "gate", "issuer"},
 	}
 }
 
 func connectionAttributes() []string {
 	return []string{
-		"user", "port", "private_key_file", "private_key_passphrase", "agent", "known_hosts_file", "host_keys",
-		"become", "become_password", "connect_timeout", "command_timeout",
+		"address", "user", "port", "private_key_file", "private_key", "private_key_passphrase", "certificate_file",
+		"password", "agent", "known_hosts_file", "host_keys", "via", "proxy_jump", "become", "become_password",
+		"connect_timeout", "command_timeout",
 	}
-}
-
-func laterConnection() []string {
-	return []string{"private_key", "certificate_file", "password", "via", "proxy_jump"}
 }
 
 func baselineSchema() schema {
 	blocks := map[string]schema{
 		"app_setting": {
-			labels: []string{"KEY"}, free: true, fold: true, attrs: []string{"value"}, required: []string{"value"},
-			later: []string{"match"},
+			labels: []string{"KEY"}, free: true, fold: true, attrs: []string{"value", "match"},
 		},
-		"agent": {later: []string{"version"}},
+		"plugin_setting": {
+			labels: []string{"PLUGIN", "KEY"}, free: true, fold: true, attrs: []string{"value", "match"},
+		},
+		"override": {
+			attrs: []string{"controls", "mode", "severity", "reason", "expires"}, required: []string{"controls"}, repeat: true,
+		},
+		"certificate": {later: []string{
+			"issuer", "common_name", "dns_names", "ip_addresses", "validity", "key_type", "store", "directory",
+			"thumbprint_setting", "certificate_path_setting", "key_path_setting",
+		}},
 		"permissions": {blocks: map[string]schema{
 			"path": {labels: []string{"PATH"}, free: true, fold: true, attrs: []string{"administrators", "users"}},
 		}},
@@ -78,7 +92,6 @@ func baselineSchema() schema {
 	}
 	return schema{
 		labels: []string{"NAME"}, attrs: []string{"title", "extends"}, blocks: blocks,
-		later: []string{"plugin_setting", "certificate", "override"},
 	}
 }
 
@@ -108,7 +121,7 @@ func checkBodies(d *Diagnostics, in string, bodies []*hclsyntax.Body, s schema) 
 				continue
 			}
 			key := blockKey(b, inner.fold)
-			if before, twice := first[key]; twice {
+			if before, twice := first[key]; twice && !inner.repeat {
 				d.errorf(b.DefRange().Ptr(), "Duplicate block", "%s is already at %s. Write it once, or give one another name.",
 					header(b), place(before.DefRange()))
 			} else {
@@ -147,7 +160,7 @@ func checkAttribute(d *Diagnostics, in string, attr *hclsyntax.Attribute, s sche
 	at := attr.NameRange.Ptr()
 	_, isBlock := s.blocks[attr.Name]
 	switch {
-	case slices.Contains(s.attrs, attr.Name):
+	case s.any, slices.Contains(s.attrs, attr.Name):
 	case slices.Contains(s.later, attr.Name):
 		d.notYet(at, fmt.Sprintf("attribute %q", attr.Name))
 	case isBlock:

@@ -5,11 +5,13 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
+	"github.com/kepmctl/kepmctl/provider"
 	"github.com/kepmctl/kepmctl/transport"
 )
 
@@ -33,6 +35,25 @@ func holdsSecret(v cty.Value) bool {
 		return !found, nil
 	})
 	return found
+}
+
+// execFunction makes secret::exec([command, argument...]).
+func execFunction() function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "command", Type: cty.List(cty.String)}},
+		Type:   function.StaticReturnType(secretType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if !args[0].IsWhollyKnown() {
+				return cty.UnknownVal(secretType), nil
+			}
+			argv, ok := textList(args[0])
+			if !ok || len(argv) == 0 || argv[0] == "" || slices.ContainsFunc(argv, func(s string) bool { return strings.ContainsRune(s, 0) }) {
+				return cty.NilVal, function.NewArgErrorf(0, "write the command and its arguments as a list of texts")
+			}
+			name := string(provider.MakeValue(argv))
+			return cty.CapsuleVal(secretType, &secretValue{transport.SecretRef{Source: "exec", Name: name}}), nil
+		},
+	})
 }
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)

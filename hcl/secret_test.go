@@ -19,7 +19,8 @@ func TestSecretsOfConnectionsAreNotEchoed(t *testing.T) {
 		"unquoted":           ssh(`become_password = ` + strings.ReplaceAll(leak, "-", "_")),
 		"reference":          ssh(`become_password = group.` + leak),
 		"inside env":         ssh(`become_password = secret::env("` + leak + `")`),
-		"inside exec":        ssh(`become_password = secret::exec(["` + leak + `"])`),
+		"inside exec":        ssh(`become_password = secret::exec("` + leak + `")`),
+		"inside exec's list": ssh(`become_password = secret::exec([{ x = "` + leak + `" }])`),
 		"unknown source":     ssh(`become_password = secret::vault("` + leak + `")`),
 		"conditional":        ssh(`become_password = true ? "` + leak + `" : null`),
 		"interpolated":       ssh(`become_password = "` + leak + `${secret::env("A")}"`),
@@ -37,6 +38,10 @@ func TestSecretsOfConnectionsAreNotEchoed(t *testing.T) {
 		"winrm":              `connection "winrm" "c" { password = "` + leak + `" }`,
 		"beside":             ssh(`user = 5 # the old password was ` + leak),
 		"at the top":         `password = "` + leak + `"`,
+		"in a variable":      `variable "db_password" { default = ["` + leak + `" }`,
+		"of a variable":      "variable \"vault\" { default = \"" + leak + "\" }\n" + ssh("become_password = var.vault"),
+		"shown by an error":  "variable \"vault_token\" { default = \"" + leak + "\" }\nlocals { x = tonumber(var.vault_token) }",
+		"by a condition":     "variable \"vault_token\" {\n default = \"" + leak + "\"\n validation {\n  condition = length(var.vault_token) == 1\n  error_message = \"x\"\n }\n}",
 	})
 }
 
@@ -60,7 +65,7 @@ func checkLeaks(t *testing.T, cases map[string]string) {
 	t.Helper()
 	for name, src := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, Options{})
+			_, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, nil, Options{})
 			if d.Errors() == 0 {
 				t.Fatal("no error")
 			}

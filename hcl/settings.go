@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -22,6 +23,7 @@ type baselineAttribute struct {
 func baselineAttributes() []baselineAttribute {
 	timeout := func(a attrs, name string) (any, bool) { return a.timeout(name) }
 	boolean := func(a attrs, name string) (any, bool) { return a.boolean(name) }
+	age := func(a attrs, name string) (any, bool) { return a.duration(name, time.Hour, 10*365*24*time.Hour) }
 	return []baselineAttribute{
 		{"settings", "allowed_hosts", provider.AllowedHosts, readAllowedHosts},
 		{"settings", "log_level", provider.LogLevel, readLogLevel},
@@ -29,6 +31,7 @@ func baselineAttributes() []baselineAttribute {
 		{"settings", "allowed_non_admin_executables", provider.AllowedNonAdminExecutables, readExecutables},
 		{"settings", "cert_password", provider.CertPassword, readCertPassword},
 		{"agent", "required", "", boolean},
+		{"agent", "version", provider.AgentVersion, readVersion},
 		{"service", "account", provider.ServiceAccount, oneOf("privileged")},
 		{"service", "running", provider.ServiceRunning, readTrue},
 		{"service", "at_boot", provider.ServiceAtBoot, readTrue},
@@ -36,6 +39,9 @@ func baselineAttributes() []baselineAttribute {
 		{"service", "start_timeout", "", timeout},
 		{"network", "loopback_only", provider.LoopbackOnly, readTrue},
 		{"network", "tls_minimum", provider.TLSMinimum, oneOf("1.2", "1.3")},
+		{"certificate", "kind", "", readKind},
+		{"certificate", "renew_before", "", age},
+		{"certificate", "max_age", "", age},
 		{"permissions", "profile", "", oneOf("users_read_execute", "table", "no_write")},
 		{"permissions", "administrators_group", "", readGroupName},
 	}
@@ -57,6 +63,22 @@ func readTrue(a attrs, name string) (any, bool) {
 func readWatchdog(a attrs, name string) (any, bool) {
 	v, ok := a.choice(name, []string{"running", "unmanaged"})
 	return v, ok && v == "running"
+}
+
+func readVersion(a attrs, name string) (any, bool) {
+	v, ok := a.text(name)
+	if !ok {
+		return nil, false
+	}
+	if _, err := provider.ParseConstraint(v); err != nil {
+		a.wrong(name, "%q is no constraint: %s.", v, err)
+		return nil, false
+	}
+	return v, true
+}
+
+func readKind(a attrs, name string) (any, bool) {
+	return a.choice(name, []string{provider.SelfSigned, provider.External}, "managed")
 }
 
 var groupName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
@@ -173,9 +195,6 @@ func readExecutables(a attrs, name string) (any, bool) {
 // readCertPassword never quotes what stands there, nor what the library says of it.
 func readCertPassword(a attrs, name string) (any, bool) {
 	expr := a.body.Attributes[name].Expr
-	if !a.d.supported(expr) {
-		return nil, false
-	}
 	v, diags := expr.Value(a.ctx)
 	if !diags.HasErrors() && v.IsNull() {
 		return nil, false
@@ -187,32 +206,15 @@ func readCertPassword(a attrs, name string) (any, bool) {
 	return "", true
 }
 
-func (r *reading) readAppSetting(own map[slot]setting, block *hclsyntax.Block) {
-	key := block.Labels[0]
-	if !r.settableKey(block) {
-		return
-	}
-	a := r.attrs(block)
-	if !a.has("value") {
-		return
-	}
-	s := setting{label: key, at: a.body.Attributes["value"].NameRange}
-	if v, ok := a.value("value"); ok {
-		s.value = settingValue(a, key, v)
-	}
-	own[slot{"app_setting", strings.ToLower(key), "value"}] = s
-}
-
 // settableKey refuses keys that cannot be, and keys that a control of their own
 // looks after, with everything below them.
 func (r *reading) settableKey(block *hclsyntax.Block) bool {
 	key, at := block.Labels[0], block.LabelRanges[0].Ptr()
-	const maxKey = 512
-	parts := strings.Split(key, ":")
-	if slices.Contains(parts, "") || hasControl(key) || len(key) > maxKey {
+	if !plainKey(key) {
 		r.d.errorf(at, "Not a key", "Write the names of the levels with \":\" between them, as in \"Watchdog:AutoRemediate\".")
 		return false
 	}
+	parts := strings.Split(key, ":")
 	for i := range parts {
 		if control, owned := provider.ControlForKey(strings.Join(parts[:i+1], ":")); owned {
 			r.d.errorf(at, "A key with a control of its own", "Use the attribute %s of a settings block.", control)
@@ -220,6 +222,12 @@ func (r *reading) settableKey(block *hclsyntax.Block) bool {
 		}
 	}
 	return true
+}
+
+// plainKey says whether a key can be: names of levels with ":" between them.
+func plainKey(key string) bool {
+	const maxKey = 512
+	return !slices.Contains(strings.Split(key, ":"), "") && !hasControl(key) && len(key) <= maxKey
 }
 
 // settingValue is a value that appsettings.json may be given, or nil.

@@ -93,7 +93,7 @@ func TestRequiredVersion(t *testing.T) {
 		{">= v1", "1.0.0", false},
 	} {
 		src := `kepmctl { required_version = "` + c.wanted + `" }`
-		_, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, Options{ToolVersion: c.version})
+		_, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, nil, Options{ToolVersion: c.version})
 		if d.HasErrors() == c.ok {
 			t.Errorf("%q for %q:\n%s", c.wanted, c.version, text(t, d))
 		}
@@ -146,7 +146,7 @@ func TestSuggestions(t *testing.T) {
 // TestTerminal makes sure that a file cannot steer the terminal that shows it.
 func TestTerminal(t *testing.T) {
 	src := "host \"a\x1b[31m\" {\r\n  adress = \"\u202e\u009b\"\r\n}\r\n"
-	_, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, Options{})
+	_, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, nil, Options{})
 	said := text(t, d)
 	if strings.ContainsAny(said, "\x1b\u202e\u009b\r") {
 		t.Errorf("control characters: %q", said)
@@ -164,7 +164,7 @@ func TestDiagnosticsForMachines(t *testing.T) {
 	_, d := load(".", []file{
 		{"b.kepm.hcl", []byte("\nhots \"x\" {}\n")},
 		{"a.kepm.hcl", []byte("group \"g\" { hosts = [\"x*\"] }\n")},
-	}, Options{})
+	}, nil, Options{})
 	all := d.All()
 	if len(all) != 3 || d.Errors() != 1 || d.Warnings() != 2 {
 		t.Fatalf("%+v", all)
@@ -190,7 +190,7 @@ func TestDepth(t *testing.T) {
 		"closed":      strings.Repeat("}", 1<<14) + strings.Repeat("(", 1<<14),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, Options{})
+			_, d := load(".", []file{{"main.kepm.hcl", []byte(src)}}, nil, Options{})
 			if all := d.All(); len(all) != 1 || all[0].Summary != "Nested too deeply" {
 				t.Errorf("%d diagnostics", len(all))
 			}

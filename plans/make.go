@@ -110,5 +110,5 @@ func (f Fleet) look(ctx context.Context, conn transport.Conn, g provider.Goal, q
 	if qs := questions(g, facts); len(qs) > 0 {
 		facts.Answers = f.Ask(ctx, conn, qs)
 	}
-	return provider.Look{Peer: conn.Peer(), Facts: facts}, nil
+	return provider.Look{Peer: conn.Peer(), Facts: facts, At: f.Now().UTC()}, nil
 }

@@ -44,12 +44,16 @@ type Baseline struct {
 
 // Want is provider.Want as a plan keeps it.
 type Want struct {
-	Control string          `json:"control"`
-	Key     string          `json:"key,omitempty"`
-	Value   json.RawMessage `json:"value"`
-	Mode    provider.Mode   `json:"mode"`
-	File    string          `json:"file,omitempty"`
-	Line    int             `json:"line,omitempty"`
+	Control  string            `json:"control"`
+	Plugin   string            `json:"plugin,omitempty"`
+	Key      string            `json:"key,omitempty"`
+	Value    json.RawMessage   `json:"value"`
+	Match    provider.Match    `json:"match,omitempty"`
+	Mode     provider.Mode     `json:"mode"`
+	Severity provider.Severity `json:"severity,omitempty"` // empty: the catalogue's
+	Override provider.Override `json:"override,omitzero"`
+	File     string            `json:"file,omitempty"`
+	Line     int               `json:"line,omitempty"`
 }
 
 // Options is provider.Options as a plan keeps it; times are in seconds.
@@ -111,7 +115,8 @@ func (p *Plan) goal(h HostPlan, reach provider.Goal) provider.Goal {
 
 func (w Want) provider() provider.Want {
 	return provider.Want{
-		Control: provider.Control{Name: w.Control, Key: w.Key}, Value: provider.Value(w.Value), Mode: w.Mode,
+		Control: provider.Control{Name: w.Control, Plugin: w.Plugin, Key: w.Key},
+		Value:   provider.Value(w.Value), Match: w.Match, Mode: w.Mode, Severity: w.Severity, Override: w.Override,
 		Source: provider.Source{File: w.File, Line: w.Line},
 	}
 }
@@ -132,8 +137,8 @@ func baselineOf(g provider.Goal) Baseline {
 	}}
 	for _, w := range g.Wants {
 		b.Wants = append(b.Wants, Want{
-			Control: w.Control.Name, Key: w.Control.Key, Value: json.RawMessage(w.Value), Mode: w.Mode,
-			File: w.Source.File, Line: w.Source.Line,
+			Control: w.Control.Name, Plugin: w.Control.Plugin, Key: w.Control.Key, Value: json.RawMessage(w.Value), Match: w.Match,
+			Mode: w.Mode, Severity: w.Severity, Override: w.Override, File: w.Source.File, Line: w.Source.Line,
 		})
 	}
 	return b

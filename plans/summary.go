@@ -17,6 +17,8 @@ type Summary struct {
 	Restarts    int `json:"restarts"`     // hosts whose service restarts
 	Compliant   int `json:"compliant"`    // hosts on which everything is as wanted
 	Audit       int `json:"audit"`        // findings that are reported only
+	Overridden  int `json:"overridden"`   // controls on hosts that a baseline weakens to audit or off
+	ExpireSoon  int `json:"expire_soon"`  // of these, whose override ends within 14 days
 	NeedPerson  int `json:"need_person"`  // findings no change of this program can mend
 	Unknown     int `json:"unknown"`      // findings that could not be told
 	Unreachable int `json:"unreachable"`  // hosts that gave no answer
@@ -41,8 +43,23 @@ func (p *Plan) Summary() Summary {
 			s.Unmatched++
 		}
 		p.count(h, &s)
+		p.overrides(h, &s)
 	}
 	return s
+}
+
+// overrides counts a host's weakened controls, whatever they were found to be.
+func (p *Plan) overrides(h HostPlan, s *Summary) {
+	const soon = 14 * 24 * time.Hour
+	for _, w := range p.Baselines[h.Baseline].Wants {
+		if w.Override.IsZero() {
+			continue
+		}
+		s.Overridden++
+		if w.Override.Expires.Before(p.Created.Add(soon)) {
+			s.ExpireSoon++
+		}
+	}
 }
 
 func (p *Plan) count(h HostPlan, s *Summary) {

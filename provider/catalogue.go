@@ -49,7 +49,11 @@ const (
 // Paths below the install root [D].
 const (
 	SettingsFile = "appsettings.json"
+	PluginsDir   = "Plugins" // holds a JSON file for each plug-in
 )
+
+// metadata is the object of a plug-in's file that may hold its settings [D].
+const metadata = "metadata"
 
 // Keys of appsettings.json, ":" between levels.
 const (
@@ -68,16 +72,26 @@ const (
 	defaultLogLevel     = "Warning" // [D]
 )
 
+// keys are the keys of appsettings.json that have a control of their own.
+var keys = map[string]string{
+	AllowedHosts:               KeyAllowedHosts,
+	LogLevel:                   KeyLogLevel,
+	AlternativeSignatures:      KeyAlternativeSignatures,
+	AllowedNonAdminExecutables: KeyAllowedNonAdminExecutables,
+}
+
+// keyOf is the key of appsettings.json that a control manages; empty: none.
+func keyOf(c Control) string {
+	if c.Name == AppSetting {
+		return c.Key
+	}
+	return keys[c.Name]
+}
+
 // ControlForKey names the control that owns a key of appsettings.json, so that
 // app_setting cannot contradict it. Keys are case-insensitive.
 func ControlForKey(key string) (control string, ok bool) {
-	owned := map[string]string{
-		KeyAllowedHosts:               AllowedHosts,
-		KeyLogLevel:                   LogLevel,
-		KeyAlternativeSignatures:      AlternativeSignatures,
-		KeyAllowedNonAdminExecutables: AllowedNonAdminExecutables,
-	}
-	for k, c := range owned {
+	for c, k := range keys {
 		if strings.EqualFold(k, key) {
 			return c, true
 		}
@@ -125,6 +139,11 @@ var catalogue = [...]Entry{
 		Fix:       "Check only: the system's TLS policy decides.",
 	},
 	{
+		Name: Certificate, Title: "The certificate of HTTPS and MQTT is in date", Severity: Medium, Section: "Certificates",
+		Rationale: "A certificate that expires ends the agent's local API; the guide wants rotation about yearly, or as expiry nears.",
+		Fix:       "The agent's own self-signed one: the service is restarted and makes a new one. An external one is checked only: age, expiry, chain and key size.", Restart: true,
+	},
+	{
 		Name: AllowedHosts, Title: "The agent answers to named hosts only", Severity: High, Section: "Network / Allowed Hosts",
 		Rationale: "With AllowedHosts \"*\" a web page can reach the agent's local API by rebinding a name it controls to 127.0.0.1.",
 		Fix:       "AllowedHosts is written.", Restart: true,
@@ -138,6 +157,11 @@ var catalogue = [...]Entry{
 		Name: AgentInstalled, Title: "The agent is installed", Severity: Critical, Section: "Installation",
 		Rationale: "A host without the agent enforces no policy.",
 		Fix:       "Check only: install the agent.",
+	},
+	{
+		Name: AgentVersion, Title: "The agent is of an allowed version", Severity: High, Section: "beyond the guide",
+		Rationale: "Old versions lack fixes; an unexpected one may read other settings than those that are managed.",
+		Fix:       "Check only: update the agent. It may update itself at its next start, if its policy says so.",
 	},
 	{
 		Name: ServiceRunning, Title: "The service runs, with its present settings", Severity: Critical, Section: "Monitoring",
@@ -188,5 +212,15 @@ var catalogue = [...]Entry{
 		Name: AppSetting, Keyed: true, Title: "A key of appsettings.json has its value", Severity: Medium, Section: "appsettings.json",
 		Rationale: "A setting your baseline names.",
 		Fix:       "The key is written.", Restart: true,
+	},
+	{
+		Name: PluginSetting, Keyed: true, Title: "A key of a plug-in's file has its value", Severity: Medium, Section: "Plug-ins",
+		Rationale: "A setting your baseline names. The agent's own storage may win over the file [D], and whether it does cannot be asked without raising audit events.",
+		Fix:       "The key is written in Plugins/NAME.json, where it stands, else under metadata.", Restart: true,
+	},
+	{
+		Name: ConfigOverrides, Title: "Nothing overrides a managed setting", Severity: High, Section: "beyond the guide",
+		Rationale: "Environment variables, the command line and appsettings.*.json win over appsettings.json, as .NET usually lets them [I]: the file would look right and not be in effect.",
+		Fix:       "Check only: take the override away. Until then the overridden control is unknown.",
 	},
 }

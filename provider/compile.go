@@ -23,8 +23,7 @@ func Compile(g Goal, l Look, changes []Change, run, owner string) (Transaction, 
 		StartTimeout:   g.Options.StartTimeout,
 		ConfirmTimeout: g.Options.ConfirmTimeout,
 	}
-	j := newJudge(g, l.Facts)
-	var edits []Change
+	j := newJudge(g, l)
 	for _, c := range changes {
 		t.Changes = append(t.Changes, c.Control)
 		switch control := controlName(c.Control); control {
@@ -42,8 +41,11 @@ func Compile(g Goal, l Look, changes []Change, run, owner string) (Transaction, 
 			t.Service.Start = t.Service.Start || c.Effect == Start
 		case Watchdog:
 			t.Service.StartWatchdog = true
+		case Certificate: // the restart makes a new one
 		default:
-			edits = append(edits, c)
+			if err := j.edit(&t, c); err != nil {
+				return Transaction{}, err
+			}
 		}
 		t.Service.Restart = t.Service.Restart || c.Effect == Restart
 	}
@@ -51,26 +53,31 @@ func Compile(g Goal, l Look, changes []Change, run, owner string) (Transaction, 
 	if t.Service.Touches() {
 		t.Ports = j.listening()
 	}
-	return t, j.edit(&t, edits)
+	return t, nil
 }
 
-// edit applies every change of appsettings.json to one new version of it.
-func (j *judge) edit(t *Transaction, edits []Change) error {
-	if len(edits) == 0 {
-		return nil
-	}
-	was := j.facts.Settings.Bytes
-	now := was
-	for _, c := range edits {
-		file, err := appsettings.Parse(now)
-		if err != nil {
-			return fmt.Errorf("edit %s: %w", SettingsFile, err)
-		}
-		if now, err = file.Set(c.Attr, c.To); err != nil {
-			return fmt.Errorf("edit %s: %w", SettingsFile, err)
+// edit applies a change of a settings file to the new version of it that earlier
+// changes have made.
+func (j *judge) edit(t *Transaction, c Change) error {
+	d, key := j.appSettings(), c.Attr
+	if controlName(c.Control) == PluginSetting {
+		var why Finding
+		if d, key, why = j.pluginTarget(j.wants[c.Control]); why.Outcome != "" {
+			return fmt.Errorf("%s: %s", c.Control, why.Reason)
 		}
 	}
-	t.Files = append(t.Files, FileEdit{Path: j.facts.Settings.Path, Was: was, Bytes: now})
+	i := slices.IndexFunc(t.Files, func(f FileEdit) bool { return f.Path == d.file.Path })
+	if i < 0 {
+		i = len(t.Files)
+		t.Files = append(t.Files, FileEdit{Path: d.file.Path, Was: d.file.Bytes, Bytes: d.file.Bytes})
+	}
+	file, err := appsettings.Parse(t.Files[i].Bytes)
+	if err == nil {
+		t.Files[i].Bytes, err = edited(file, key, c.To)
+	}
+	if err != nil {
+		return fmt.Errorf("edit %s: %w", d.name, err)
+	}
 	return nil
 }
 

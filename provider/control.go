@@ -8,17 +8,21 @@ import (
 // the target of a waiver and the row of a report. Keys are what stands in its
 // brackets: permissions["Jobs"] has the key "Jobs". It is comparable by String.
 type Control struct {
-	Name string
-	Key  string // empty for a control that has no brackets
+	Name   string
+	Plugin string // the first of a plugin_setting's two keys
+	Key    string // empty for a control that has no brackets
 }
 
 // String is the control as written in the configuration: allowed_hosts,
-// permissions["Jobs"].
+// permissions["Jobs"], plugin_setting["KeeperLogger"]["logRetentionDays"].
 func (c Control) String() string {
-	if c.Key == "" {
-		return c.Name
+	text := c.Name
+	for _, key := range []string{c.Plugin, c.Key} {
+		if key != "" {
+			text += `["` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(key) + `"]`
+		}
 	}
-	return c.Name + `["` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(c.Key) + `"]`
+	return text
 }
 
 // Names of the controls.
@@ -28,14 +32,18 @@ const (
 	AlternativeSignatures      = "alternative_signatures"
 	AllowedNonAdminExecutables = "allowed_non_admin_executables"
 	AppSetting                 = "app_setting"
+	PluginSetting              = "plugin_setting"
+	ConfigOverrides            = "config_overrides"
 	CertPassword               = "cert_password"
 	AgentInstalled             = "agent_installed"
+	AgentVersion               = "agent_version"
 	ServiceAccount             = "service_account"
 	ServiceRunning             = "service_running"
 	ServiceAtBoot              = "service_at_boot"
 	Watchdog                   = "watchdog"
 	LoopbackOnly               = "loopback_only"
 	TLSMinimum                 = "tls_minimum"
+	Certificate                = "certificate"
 	Permissions                = "permissions"
 	InstallTree                = "install_tree"
 )

@@ -3,6 +3,7 @@ package provider
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/kepmctl/kepmctl/transport"
 )
@@ -20,10 +21,14 @@ type Facts struct {
 	AdminGroup  string   // why the administrators' group is unknown; empty: known
 	AdminID     string   // its id on the host
 	Settings    File     // appsettings.json
-	Documents   []File   // JSON files of the root that may hold a password
-	Passwords   string   // why the root could not be searched for passwords; empty: it was
-	Rows        []Row    // the install root (".") and the directories asked for that are there; nil: unknown
-	Ancestors   []Row    // directories above the root, nearest first
+	Plugins     []File   // settings files of the plug-ins asked for that are there
+	Layers      []File   // appsettings.*.json, which may be read over appsettings.json
+	Variables   []Variable
+	Overrides   string // why Layers and Variables may lack something; empty: they are whole
+	Documents   []File // JSON files of the root that may hold a password
+	Passwords   string // why the root could not be searched for passwords; empty: it was
+	Rows        []Row  // the install root (".") and the directories asked for that are there; nil: unknown
+	Ancestors   []Row  // directories above the root, nearest first
 	Tree        Tree
 	Listeners   []Listener
 	Listening   bool               // Listeners is complete
@@ -151,8 +156,16 @@ type Listener struct {
 	Port    int
 }
 
-// A Look is the facts of one host, and who answered.
+// A Variable is a key that the service is given beside its files, and where: of
+// its values nothing is kept, for they may be secrets.
+type Variable struct {
+	Key   string // as .NET reads it: levels joined by ":"
+	Where string // "the unit's environment" ...
+}
+
+// A Look is the facts of one host, who answered, and when.
 type Look struct {
 	Peer  transport.Identity
 	Facts Facts
+	At    time.Time // by the clock of whoever looked, not the host's
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/kepmctl/kepmctl/transport"
@@ -31,15 +32,46 @@ type Mode string
 const (
 	Enforce Mode = "enforce" // reported and changed
 	Audit   Mode = "audit"   // reported, never changed
+	Off     Mode = "off"     // not judged, only counted
+)
+
+// Weaker is the weaker of two modes.
+func (m Mode) Weaker(n Mode) Mode {
+	order := []Mode{Off, Audit, Enforce}
+	return order[min(slices.Index(order, m), slices.Index(order, n))]
+}
+
+// Match says when a present value is right.
+type Match string
+
+// Matches. The empty one is MatchEqual.
+const (
+	MatchEqual   Match = "equal"
+	MatchAtLeast Match = "at_least" // a number not below the value
+	MatchAtMost  Match = "at_most"  // a number not above the value
+	MatchOneOf   Match = "one_of"   // any of the value's elements; the first is written
+	MatchAbsent  Match = "absent"   // the key is not there; the value is null
 )
 
 // A Want is one control's desired state on one host.
 type Want struct {
-	Control Control
-	Value   Value
-	Mode    Mode
-	Source  Source
+	Control  Control
+	Value    Value
+	Match    Match // of app_setting and plugin_setting
+	Mode     Mode
+	Severity Severity // empty: the catalogue's
+	Override Override // why the mode is weaker than enforce; zero: it is the assignment's
+	Source   Source
 }
+
+// An Override is why, and until when, a baseline weakens a control.
+type Override struct {
+	Reason  string    `json:"reason"`
+	Expires time.Time `json:"expires"`
+}
+
+// IsZero says whether there is none.
+func (o Override) IsZero() bool { return o == Override{} }
 
 // Source is where in the configuration a want was written.
 type Source struct {
@@ -56,7 +88,11 @@ type Source struct {
 //	allowed_hosts, alternative_signatures,
 //	allowed_non_admin_executables           array of strings
 //	log_level                               array of strings, any of which is right, the first is written
-//	app_setting["KEY"]                      string, number, boolean or array of strings
+//	app_setting["KEY"],
+//	plugin_setting["PLUGIN"]["KEY"]         string, number, boolean or array of strings; an array of those for one_of, null for absent
+//	config_overrides                        true
+//	agent_version                           constraints as Constraint reads them
+//	certificate                             {"kind":KIND,"max_age":SECONDS,"renew_before":SECONDS}; 0: not judged
 //	cert_password                           ""
 //	service_account                         "privileged"
 //	service_running, service_at_boot        true

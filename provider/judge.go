@@ -1,8 +1,10 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/kepmctl/kepmctl/provider/appsettings"
 	"github.com/kepmctl/kepmctl/transport"
@@ -11,17 +13,18 @@ import (
 // Judge compares what a host has with what is wanted: one finding per want, in
 // the order of the wants. The same goal and look give the same findings.
 func Judge(g Goal, l Look) []Finding {
-	j := newJudge(g, l.Facts)
+	j := newJudge(g, l)
 	findings := make([]Finding, 0, len(g.Wants))
 	for _, w := range g.Wants {
 		f := j.check(w)
 		entry, _ := EntryOf(w.Control.Name)
-		f.Control, f.Address, f.Severity, f.Mode, f.Source = w.Control, w.Control.String(), entry.Severity, w.Mode, w.Source
+		f.Control, f.Address, f.Severity, f.Mode, f.Source = w.Control, w.Control.String(), cmp.Or(w.Severity, entry.Severity), w.Mode, w.Source
+		f.Override = w.Override
 		f.Have, f.Want, f.Reason = Printable(f.Have), Printable(f.Want), Printable(f.Reason)
 		for i := range f.Changes {
 			f.Changes[i].Control, f.Changes[i].From = f.Address, Printable(f.Changes[i].From)
 		}
-		if w.Mode == Audit {
+		if w.Mode != Enforce {
 			f.Changes = nil
 		}
 		findings = append(findings, f)
@@ -40,15 +43,19 @@ type judge struct {
 	facts    Facts
 	layout   Layout
 	settings *appsettings.File
-	broken   string // why settings is nil
-	wants    map[string]Value
+	broken   string          // why settings is nil
+	wants    map[string]Want // by the control's text; those that are off left out
+	now      time.Time
 }
 
-func newJudge(g Goal, f Facts) *judge {
-	j := &judge{goal: g, facts: f, wants: map[string]Value{}}
+func newJudge(g Goal, l Look) *judge {
+	f := l.Facts
+	j := &judge{goal: g, facts: f, wants: map[string]Want{}, now: l.At}
 	j.layout, _ = LayoutOf(f.System.OS)
 	for _, w := range g.Wants {
-		j.wants[w.Control.String()] = w.Value
+		if w.Mode != Off {
+			j.wants[w.Control.String()] = w
+		}
 	}
 	switch {
 	case f.Root() == "":
@@ -68,6 +75,9 @@ func newJudge(g Goal, f Facts) *judge {
 
 // check is the table of controls.
 func (j *judge) check(w Want) Finding {
+	if w.Mode == Off {
+		return Finding{Outcome: NotApplicable, Reason: "switched off by the baseline: " + w.Override.Reason}
+	}
 	if t := j.facts.Transaction; t != nil {
 		return unknown(fmt.Sprintf("transaction %s by %s is open", t.Run, t.Owner),
 			"wait until it settles by itself, then look again")
@@ -91,8 +101,14 @@ func (j *judge) check(w Want) Finding {
 	switch w.Control.Name {
 	case AllowedHosts, LogLevel, AlternativeSignatures, AllowedNonAdminExecutables, AppSetting:
 		return j.setting(w)
+	case PluginSetting:
+		return j.pluginSetting(w)
+	case ConfigOverrides:
+		return j.configOverrides()
 	case CertPassword:
 		return j.certPassword()
+	case AgentVersion:
+		return j.agentVersion(w)
 	case ServiceAccount:
 		return j.serviceAccount()
 	case ServiceRunning:
@@ -105,6 +121,8 @@ func (j *judge) check(w Want) Finding {
 		return j.loopbackOnly()
 	case TLSMinimum:
 		return j.tlsMinimum(w)
+	case Certificate:
+		return j.certificate(w)
 	case Permissions:
 		return j.row(w)
 	case InstallTree:
@@ -168,10 +186,14 @@ func Questions(g Goal, f Facts) []transport.Question {
 	if f.Root() == "" || !f.Service.Active || f.Transaction != nil {
 		return nil
 	}
-	j := newJudge(g, f)
-	min, managed := j.wants[TLSMinimum]
-	if !managed {
+	j := newJudge(g, Look{Facts: f})
+	minimum, managed := j.wants[TLSMinimum]
+	switch _, certificate := j.wants[Certificate]; {
+	case managed:
+		return tlsQuestions(minimum.Value, j.tlsPorts()...)
+	case certificate:
+		return modernQuestions(j.tlsPorts()...)
+	default:
 		return nil
 	}
-	return tlsQuestions(min, j.port(KeyHTTPSPort, PortHTTPS), PortMQTT)
 }

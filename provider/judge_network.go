@@ -55,7 +55,11 @@ func (j *judge) exposed(open []string, onlyMQTT bool) Finding {
 	if addr, err := netip.ParseAddr(plain(have)); have.Kind == appsettings.Absent || (err == nil && addr.Unmap().IsLoopback()) {
 		return f
 	}
-	fix := j.set(KeyMQTTAddress, have, false, `"127.0.0.1"`)
+	if by := j.overriddenBy(KeyMQTTAddress); by != "" {
+		f.Outcome, f.Reason = NonCompliant, KeyMQTTAddress+" is overridden by "+by
+		return f
+	}
+	fix := j.set(j.appSettings(), KeyMQTTAddress, have, false, `"127.0.0.1"`)
 	if len(open) > 0 {
 		fix.Have = f.Have
 	}
@@ -68,6 +72,18 @@ func tlsVersion(v Value) uint16 {
 		return tls.VersionTLS13
 	}
 	return tls.VersionTLS12
+}
+
+// tlsPorts are the agent's ports that speak TLS.
+func (j *judge) tlsPorts() []int { return []int{j.port(KeyHTTPSPort, PortHTTPS), PortMQTT} }
+
+// modernQuestions asks each port for its certificate.
+func modernQuestions(ports ...int) []transport.Question {
+	var qs []transport.Question
+	for _, p := range ports {
+		qs = append(qs, transport.Question{Port: p, TLSMin: tls.VersionTLS12, TLSMax: tls.VersionTLS13})
+	}
+	return qs
 }
 
 // tlsQuestions asks each port twice: once with what must be spoken, once with
@@ -89,7 +105,7 @@ func (j *judge) tlsMinimum(w Want) Finding {
 		return unknown("the service is down, so nothing can be asked", "start the service and look again")
 	}
 	var accepted, unclear []string
-	for _, port := range []int{j.port(KeyHTTPSPort, PortHTTPS), PortMQTT} {
+	for _, port := range j.tlsPorts() {
 		good, old := j.answer(port, tlsVersion(w.Value), true), j.answer(port, tlsVersion(w.Value), false)
 		switch {
 		case good == nil || old == nil:

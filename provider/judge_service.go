@@ -1,5 +1,7 @@
 package provider
 
+import "encoding/json"
+
 const (
 	yes = "yes"
 	no  = "no"
@@ -89,4 +91,24 @@ func (j *judge) watchdog() Finding {
 			Changes: []Change{{Attr: "running", Action: Modify, From: no, To: yes}},
 		}
 	}
+}
+
+func (j *judge) agentVersion(w Want) Finding {
+	var text string
+	_ = json.Unmarshal([]byte(w.Value), &text) // checked by Validate: it is a text
+	wanted, err := ParseConstraint(text)
+	if err != nil {
+		return unknown("the constraint is none: "+err.Error(), "")
+	}
+	if j.facts.Version == "" {
+		return unknown("the version is not known: no package of the system owns the agent", "see kepmctl plan --view hosts for what the host says")
+	}
+	f := Finding{Outcome: Compliant, Have: j.facts.Version, Want: text}
+	switch right, err := wanted.Allows(j.facts.Version); {
+	case err != nil:
+		return unknown(err.Error(), "")
+	case !right:
+		f.Outcome, f.Hint = NonCompliant, "update the agent, or have its update policy do so"
+	}
+	return f
 }

@@ -11,30 +11,58 @@ import (
 	"github.com/kepmctl/kepmctl/provider/appsettings"
 )
 
+// A document is a settings file of the agent that can be edited.
+type document struct {
+	file   File
+	name   string // relative to the install root
+	parsed *appsettings.File
+}
+
+func (j *judge) appSettings() document {
+	return document{file: j.facts.Settings, name: SettingsFile, parsed: j.settings}
+}
+
 // set makes the finding of a key that must hold a value: compliant, or a change
-// from what the file has to the wanted JSON text.
-func (j *judge) set(key string, have appsettings.Value, right bool, to string) Finding {
+// from what the file has to the wanted JSON text. The empty text takes the key out.
+func (j *judge) set(d document, key string, have appsettings.Value, right bool, to string) Finding {
 	from := shown(key, have)
 	f := Finding{Outcome: Compliant, Have: from, Want: to}
+	if have.Kind == appsettings.Absent {
+		f.Have = "not set"
+	}
 	if right {
 		return f
 	}
 	f.Outcome = NonCompliant
 	action := Modify
-	if have.Kind == appsettings.Absent {
+	switch {
+	case have.Kind == appsettings.Absent:
 		action = Add
-		f.Have = "not set"
+	case to == "":
+		action, f.Want = Remove, "not set"
 	}
-	if f.Reason = j.open("."); f.Reason != "" {
+	if f.Reason = j.openAbove(d.name); f.Reason != "" {
 		return f
 	}
-	if _, err := j.settings.Set(key, to); err != nil {
+	if _, err := edited(d.parsed, key, to); err != nil {
 		f.Reason = "cannot be edited with certainty: " + err.Error()
-		f.Hint = "edit " + SettingsFile + " by hand"
+		f.Hint = "edit " + d.name + " by hand"
 		return f
 	}
-	f.Changes = []Change{{Attr: key, Action: action, From: from, To: to, Effect: j.effect()}}
+	attr := key
+	if d.name != SettingsFile {
+		attr = d.name + " " + key
+	}
+	f.Changes = []Change{{Attr: attr, Action: action, From: from, To: to, Effect: j.effect()}}
 	return f
+}
+
+// edited is a file with a key set to a value, or without it if the value is empty.
+func edited(f *appsettings.File, key, to string) ([]byte, error) {
+	if to == "" {
+		return f.Remove(key)
+	}
+	return f.Set(key, to)
 }
 
 // shown is a present value as plans and reports may show it.
@@ -65,52 +93,88 @@ func (j *judge) setting(w Want) Finding {
 	if j.settings == nil {
 		return unknown(j.broken, "put the file right by hand; it is not touched")
 	}
+	key := keyOf(w.Control)
+	if by := j.overriddenBy(key); by != "" {
+		return unknown("overridden by "+by, "see config_overrides: take the override away, then plan again")
+	}
+	have := j.settings.Get(key)
 	switch w.Control.Name {
 	case AllowedHosts:
-		return j.allowedHosts(w)
+		return j.allowedHosts(w, have)
 	case LogLevel:
-		return j.logLevel(w)
+		return j.logLevel(w, have)
 	case AlternativeSignatures:
-		return j.stringSet(w, KeyAlternativeSignatures, Thumbprint)
+		return j.stringSet(w, have, Thumbprint)
 	case AllowedNonAdminExecutables:
-		return j.stringSet(w, KeyAllowedNonAdminExecutables, strings.TrimSpace)
+		return j.stringSet(w, have, strings.TrimSpace)
 	default:
-		have := j.settings.Get(w.Control.Key)
-		right := have.Kind != appsettings.Absent && appsettings.Equal(have.JSON, string(w.Value))
-		return j.set(w.Control.Key, have, right, string(w.Value))
+		right, to := w.matches(have)
+		return j.set(j.appSettings(), key, have, right, to)
 	}
 }
 
-func (j *judge) allowedHosts(w Want) Finding {
+// matches says whether a present value is right, and what must be written if not.
+func (w Want) matches(have appsettings.Value) (right bool, to string) {
+	to = string(w.Value)
+	switch w.Match {
+	case MatchAbsent:
+		return have.Kind == appsettings.Absent, ""
+	case MatchOneOf:
+		list := w.Value.elements()
+		return slices.ContainsFunc(list, func(v Value) bool { return equal(have, v) }), string(list[0])
+	case MatchAtLeast, MatchAtMost:
+		n, ok := appsettings.Number(have.JSON)
+		bound, _ := appsettings.Number(to)
+		return ok && n.Cmp(bound) != map[Match]int{MatchAtLeast: -1, MatchAtMost: 1}[w.Match], to
+	default:
+		return equal(have, w.Value), to
+	}
+}
+
+func equal(have appsettings.Value, want Value) bool {
+	return have.Kind != appsettings.Absent && appsettings.Equal(have.JSON, string(want))
+}
+
+// elements are the values of an array.
+func (v Value) elements() []Value {
+	var raw []json.RawMessage
+	if json.Unmarshal([]byte(v), &raw) != nil {
+		return nil
+	}
+	list := make([]Value, len(raw))
+	for i, r := range raw {
+		list[i] = Value(r)
+	}
+	return list
+}
+
+func (j *judge) allowedHosts(w Want, have appsettings.Value) Finding {
 	wanted := w.Value.Strings()
-	have := j.settings.Get(KeyAllowedHosts)
 	text := defaultAllowedHosts
 	if have.Kind != appsettings.Absent {
 		text = plain(have)
 	}
 	right := have.Kind == appsettings.Scalar || have.Kind == appsettings.Absent
 	right = right && sameSet(strings.Split(text, ";"), wanted, func(s string) string { return strings.ToLower(strings.TrimSpace(s)) })
-	return j.set(KeyAllowedHosts, have, right, string(MakeValue(strings.Join(wanted, ";"))))
+	return j.set(j.appSettings(), KeyAllowedHosts, have, right, string(MakeValue(strings.Join(wanted, ";"))))
 }
 
-func (j *judge) logLevel(w Want) Finding {
+func (j *judge) logLevel(w Want, have appsettings.Value) Finding {
 	wanted := w.Value.Strings()
-	have := j.settings.Get(KeyLogLevel)
 	level := defaultLogLevel
 	if have.Kind != appsettings.Absent {
 		level = plain(have)
 	}
 	right := slices.ContainsFunc(wanted, func(s string) bool { return strings.EqualFold(s, level) })
-	return j.set(KeyLogLevel, have, right, string(MakeValue(wanted[0])))
+	return j.set(j.appSettings(), KeyLogLevel, have, right, string(MakeValue(wanted[0])))
 }
 
 // stringSet judges a list whose order and repetitions mean nothing; null, missing
 // and empty are equal.
-func (j *judge) stringSet(w Want, key string, normal func(string) string) Finding {
-	have := j.settings.Get(key)
+func (j *judge) stringSet(w Want, have appsettings.Value, normal func(string) string) Finding {
 	right := have.Kind != appsettings.Scalar && have.Kind != appsettings.Other &&
 		sameSet(Value(have.JSON).Strings(), w.Value.Strings(), normal)
-	return j.set(key, have, right, string(w.Value))
+	return j.set(j.appSettings(), keyOf(w.Control), have, right, string(w.Value))
 }
 
 func (j *judge) certPassword() Finding {

@@ -329,6 +329,17 @@ func TestValidate(t *testing.T) {
 		want(provider.Permissions, "Jobs", provider.Bound{Administrators: "full", Users: "none"}),
 		want(provider.TLSMinimum, "", "1.0"),
 		want(provider.InstallTree, "", false),
+		want(provider.AgentVersion, "", "newest"),
+		want(provider.Certificate, "", map[string]any{"kind": "managed"}),
+		want(provider.PluginSetting, "k", 1),
+		plugin("../x", "k", 1, ""),
+		plugin("X", "k", "a", provider.MatchAtLeast),
+		plugin("X", "k", []string{}, provider.MatchOneOf),
+		plugin("X", "k", 1, provider.MatchAbsent),
+		plugin("X", "apiKey", "hunter2", ""),
+		plugin("X", "apiKey", []string{"hunter2"}, provider.MatchOneOf),
+		{Control: provider.Control{Name: provider.InstallTree}, Value: "true", Mode: provider.Enforce, Severity: "worst"},
+		{Control: provider.Control{Name: provider.InstallTree}, Value: "true", Mode: provider.Enforce, Match: provider.MatchEqual},
 		{Control: provider.Control{Name: provider.InstallTree}, Value: "true", Mode: "force"},
 		{Control: provider.Control{Name: provider.InstallTree}, Value: " true", Mode: provider.Enforce},
 		{Control: provider.Control{Name: provider.InstallTree}, Value: "", Mode: provider.Enforce},
@@ -337,7 +348,7 @@ func TestValidate(t *testing.T) {
 			t.Errorf("accepted: %s = %s (%s)", w.Control, w.Value, w.Mode)
 		}
 	}
-	for _, w := range []provider.Want{hosts, levels, thumbs, tree, jobs, top, runs, boot, watch, loop, tls12, passwd, agent, acct} {
+	for _, w := range []provider.Want{hosts, levels, thumbs, tree, jobs, top, runs, boot, watch, loop, tls12, passwd, agent, acct, version, selfSigned, plugin("X", "k", nil, provider.MatchAbsent)} {
 		if err := w.Validate(); err != nil {
 			t.Error(err)
 		}

@@ -43,7 +43,7 @@ func ProofQuestions(g Goal, f Facts, after bool) []transport.Question {
 	if f.Root() == "" || !f.Service.Active {
 		return qs
 	}
-	j := newJudge(g, f)
+	j := newJudge(g, Look{Facts: f})
 	https := transport.Question{Port: j.port(KeyHTTPSPort, PortHTTPS), TLSMin: tls.VersionTLS12, TLSMax: tls.VersionTLS13}
 	status := https
 	status.Path, status.Hosts = statusPath, []string{j.answeredName()}
@@ -60,7 +60,7 @@ func ProofQuestions(g Goal, f Facts, after bool) []transport.Question {
 // filter is not managed or lets everything through.
 func (j *judge) allowedNames() []string {
 	var names []string
-	for _, name := range j.wants[AllowedHosts].Strings() {
+	for _, name := range j.wants[AllowedHosts].Value.Strings() {
 		if name == "*" {
 			return nil
 		}
@@ -102,7 +102,7 @@ func Prove(g Goal, before, after Look, planned []Change) Proof {
 	if after.Facts.Service.Active {
 		p.status(before.Facts, after.Facts)
 		if allowed := slices.IndexFunc(now, func(f Finding) bool { return f.Address == AllowedHosts }); allowed >= 0 && now[allowed].Outcome == Compliant {
-			p.filter(newJudge(g, after.Facts))
+			p.filter(newJudge(g, after))
 		}
 	}
 	return p

@@ -51,6 +51,7 @@ type Finding struct {
 	Address  string   `json:"control"` // Control.String()
 	Severity Severity `json:"severity"`
 	Mode     Mode     `json:"mode"`
+	Override Override `json:"override,omitzero"` // why the mode is weaker than the assignment's
 	Outcome  Outcome  `json:"outcome"`
 	Have     string   `json:"have,omitempty"`   // what the host has, for people; never a secret
 	Want     string   `json:"want,omitempty"`   // what is wanted, for people
@@ -68,6 +69,8 @@ const (
 	Add    Action = "add"
 	Modify Action = "change"
 	Remove Action = "remove"
+	// Replace takes something away and puts something new in its place: a certificate.
+	Replace Action = "replace"
 )
 
 // Effect is what a change asks of the service.

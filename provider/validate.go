@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/kepmctl/kepmctl/provider/appsettings"
 )
 
 // Validate says what is wrong with a want that was not written by this program's
@@ -15,11 +19,17 @@ func (w Want) Validate() error {
 	if !ok {
 		return fmt.Errorf("no control is called %q", w.Control.Name)
 	}
-	if entry.Keyed != (w.Control.Key != "") {
+	if entry.Keyed != (w.Control.Key != "") || (w.Control.Name == PluginSetting) != (w.Control.Plugin != "") {
 		return fmt.Errorf("control %s: brackets are missing or not allowed", w.Control)
 	}
-	if w.Mode != Enforce && w.Mode != Audit {
-		return fmt.Errorf("control %s: mode %q is neither enforce nor audit", w.Control, w.Mode)
+	if w.Mode != Enforce && w.Mode != Audit && w.Mode != Off {
+		return fmt.Errorf("control %s: mode %q is none of enforce, audit and off", w.Control, w.Mode)
+	}
+	if w.Severity != "" && w.Severity.Rank() == 0 {
+		return fmt.Errorf("control %s: there is no severity %q", w.Control, w.Severity)
+	}
+	if w.Match != "" && w.Control.Name != AppSetting && w.Control.Name != PluginSetting {
+		return fmt.Errorf("control %s: it has no match", w.Control)
 	}
 	if !w.valueFits() {
 		return fmt.Errorf("control %s: value %s does not fit", w.Control, w.Value)
@@ -40,7 +50,17 @@ func (w Want) valueFits() bool {
 		return w.Value.Strings() != nil && w.Value[0] == '['
 	case AppSetting:
 		_, owned := ControlForKey(w.Control.Key)
-		return !owned && settable(w.Control.Key, w.Value)
+		return !owned && w.matchFits()
+	case PluginSetting:
+		return PluginName(w.Control.Plugin) && w.matchFits()
+	case AgentVersion:
+		var text string
+		_ = json.Unmarshal([]byte(w.Value), &text) // what is no text is no constraint
+		_, err := ParseConstraint(text)
+		return err == nil
+	case Certificate:
+		_, ok := w.Value.Terms()
+		return ok
 	case Permissions:
 		_, ok := w.Value.Bound()
 		return ok && LocalPath(w.Control.Key)
@@ -56,6 +76,30 @@ func (w Want) valueFits() bool {
 		return w.Value == "true"
 	}
 }
+
+// matchFits says whether the value is one that the match can use.
+func (w Want) matchFits() bool {
+	fits := func(v Value) bool { return settable(w.Control.Key, v) }
+	switch w.Match {
+	case "", MatchEqual:
+		return fits(w.Value)
+	case MatchAtLeast, MatchAtMost:
+		_, number := appsettings.Number(string(w.Value))
+		return number && w.Value[0] != '"' && fits(w.Value)
+	case MatchOneOf:
+		list := w.Value.elements()
+		return len(list) > 0 && !slices.ContainsFunc(list, func(v Value) bool { return !fits(v) })
+	case MatchAbsent:
+		return w.Value == "null"
+	default:
+		return false
+	}
+}
+
+var pluginName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// PluginName says whether a name can be that of a plug-in: part of a file's name.
+func PluginName(name string) bool { return pluginName.MatchString(name) }
 
 // settable says whether a value may be written to a key: a scalar or strings, and
 // never a secret.

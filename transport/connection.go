@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -83,12 +85,26 @@ type SecretRef struct {
 // IsZero says whether there is no secret.
 func (r SecretRef) IsZero() bool { return r.Source == "" }
 
-// String is the reference as written, which is safe to show.
+// String is the reference as written, which is safe to show; of a command only
+// the program, since its arguments may hold what they should not.
 func (r SecretRef) String() string {
-	if r.Source == "exec" {
-		return "secret::exec(" + r.Name + ")"
+	if argv := r.Command(); len(argv) > 0 {
+		dots := ""
+		if len(argv) > 1 {
+			dots = ", ..."
+		}
+		return fmt.Sprintf("secret::exec([%q%s])", argv[0], dots)
 	}
 	return "secret::" + r.Source + "(\"" + strings.ReplaceAll(r.Name, `"`, `\"`) + "\")"
+}
+
+// Command is the command of an exec reference with its arguments; nil for another.
+func (r SecretRef) Command() []string {
+	var argv []string
+	if r.Source != "exec" || json.Unmarshal([]byte(r.Name), &argv) != nil {
+		return nil
+	}
+	return argv
 }
 
 // Secrets looks up a resolved secret. It is handed in by the program, the only

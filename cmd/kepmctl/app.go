@@ -32,8 +32,11 @@ type app struct {
 	user, host string       // who runs this, for the hosts' logs
 	signal     atomic.Int32 // the first signal that came; 0: none
 
-	chdir   string
-	noColor bool
+	chdir    string
+	noColor  bool
+	noExec   bool
+	vars     []string
+	varFiles []string
 }
 
 // Exit codes: see operations.md. They are part of the public interface.
@@ -129,6 +132,9 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 	root.SetVersionTemplate("kepmctl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.chdir, "chdir", ".", "read the configuration from this directory")
 	root.PersistentFlags().BoolVar(&a.noColor, "no-color", false, "write without colour")
+	root.PersistentFlags().BoolVar(&a.noExec, "no-exec", false, "run no program that the configuration names")
+	root.PersistentFlags().StringArrayVar(&a.vars, "var", nil, "set a variable, NAME=VALUE; may be repeated")
+	root.PersistentFlags().StringArrayVar(&a.varFiles, "var-file", nil, "read values of variables from this file; may be repeated")
 	root.AddCommand(a.validateCommand(), a.hostsCommand(), a.planCommand(), a.showCommand(), a.applyCommand(), a.versionCommand())
 	return root
 }

@@ -70,7 +70,7 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 	if err != nil {
 		return err
 	}
-	r, err := a.ready(f.planFlags)
+	r, err := a.ready(stop, f.planFlags)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,7 +23,7 @@ import (
 
 // load reads the configuration and prints what is doubtful or wrong about it.
 func (a *app) load() (*hcl.Config, error) {
-	config, diags := hcl.Load(a.chdir, hcl.Options{ToolVersion: version})
+	config, diags := hcl.Load(a.chdir, hcl.Options{ToolVersion: version, Vars: a.vars, VarFiles: a.varFiles, Env: a.env, Now: a.now()})
 	if err := diags.Write(a.err, 100, a.color(a.errTerminal)); err != nil {
 		return nil, err
 	}
@@ -41,8 +42,8 @@ func (a *app) dir() string {
 
 // fleet is how this program reaches and changes hosts: the one place where
 // transports and families of systems meet the rest.
-func (a *app) fleet(config *hcl.Config, parallelism int) (plans.Fleet, error) {
-	secrets, err := a.secrets(config.Goals)
+func (a *app) fleet(ctx context.Context, config *hcl.Config, parallelism int) (plans.Fleet, error) {
+	secrets, err := a.secrets(ctx, config.Goals)
 	if err != nil {
 		return plans.Fleet{}, err
 	}
@@ -62,45 +63,24 @@ func (a *app) fleet(config *hcl.Config, parallelism int) (plans.Fleet, error) {
 	}, nil
 }
 
-// secrets resolves every reference once, before any host is dialled. They stay in
-// memory.
-func (a *app) secrets(goals []provider.Goal) (transport.Secrets, error) {
-	values := map[transport.SecretRef]string{}
-	var missing []error
-	for _, g := range goals {
-		for _, ref := range g.Host.Connection.Secrets() {
-			if _, known := values[ref]; known {
-				continue
-			}
-			value, err := a.secret(ref)
-			if err != nil {
-				missing = append(missing, err)
-			}
-			values[ref] = value
-		}
-	}
-	return func(ref transport.SecretRef) (string, error) {
-		value, ok := values[ref]
-		if !ok {
-			return "", fmt.Errorf("%s was not resolved", ref)
-		}
-		return value, nil
-	}, errors.Join(missing...)
-}
-
 // localFiles finds what is missing on this side before hosts are blamed for it.
 func (a *app) localFiles(goals []provider.Goal) error {
 	seen := map[string]bool{}
 	var missing []error
 	for _, g := range goals {
-		c := g.Host.Connection
-		for what, path := range map[string]string{"private_key_file": c.PrivateKeyFile, "known_hosts_file": cmp.Or(c.KnownHostsFile, "~/.ssh/known_hosts")} {
-			if path == "" || seen[path] {
-				continue
+		for c := &g.Host.Connection; c != nil; c = c.Via {
+			files := map[string]string{"private_key_file": c.PrivateKeyFile, "certificate_file": c.CertificateFile}
+			if c.HostKeys != transport.HostKeysAcceptNew {
+				files["known_hosts_file"] = c.KnownHostsFile
 			}
-			seen[path] = true
-			if _, err := os.Stat(a.expand(path)); err != nil {
-				missing = append(missing, fmt.Errorf("%s: %s: %w", c.Reference(), what, err))
+			for what, path := range files {
+				if path == "" || seen[path] {
+					continue
+				}
+				seen[path] = true
+				if _, err := os.Stat(a.expand(path)); err != nil {
+					missing = append(missing, fmt.Errorf("%s: %s: %w", c.Reference(), what, err))
+				}
 			}
 		}
 	}
@@ -114,26 +94,6 @@ func (a *app) expand(path string) string {
 		return filepath.Join(a.home, rest)
 	}
 	return path
-}
-
-// secret reads one. A single newline at its end is cut.
-func (a *app) secret(ref transport.SecretRef) (string, error) {
-	switch ref.Source {
-	case "env":
-		value, ok := a.env(ref.Name)
-		if !ok {
-			return "", fmt.Errorf("resolve %s: the variable is not set", ref)
-		}
-		return strings.TrimSuffix(value, "\n"), nil
-	case "file":
-		b, err := readFile(a.expand(ref.Name), 64<<10)
-		if err != nil {
-			return "", fmt.Errorf("resolve %s: %w", ref, err)
-		}
-		return strings.TrimSuffix(string(b), "\n"), nil
-	default:
-		return "", fmt.Errorf("resolve %s: there is no such source", ref)
-	}
 }
 
 func (a *app) validateCommand() *cobra.Command {

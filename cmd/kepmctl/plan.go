@@ -93,7 +93,7 @@ type planned struct {
 
 // makePlan loads the configuration and looks at its hosts.
 func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, error) {
-	r, err := a.ready(f)
+	r, err := a.ready(ctx, f)
 	if err != nil {
 		return r, nil, err
 	}
@@ -106,7 +106,7 @@ func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, 
 	return r, p, err
 }
 
-func (a *app) ready(f planFlags) (planned, error) {
+func (a *app) ready(ctx context.Context, f planFlags) (planned, error) {
 	config, err := a.load()
 	if err != nil {
 		return planned{}, err
@@ -114,7 +114,7 @@ func (a *app) ready(f planFlags) (planned, error) {
 	if len(config.Goals) == 0 {
 		return planned{}, errors.New("no host has an assignment: write an assign block")
 	}
-	fleet, err := a.fleet(config, f.parallelism)
+	fleet, err := a.fleet(ctx, config, f.parallelism)
 	return planned{config: config, fleet: fleet}, err
 }
 

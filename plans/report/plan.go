@@ -98,18 +98,15 @@ func (t *Text) section(title string, groups []*group) {
 
 // change shows one change with its mark, and what it asks of the service.
 func (t *Text) change(c provider.Change) {
-	mark := map[provider.Action]string{provider.Add: "+", provider.Remove: "-"}[c.Action]
+	mark := map[provider.Action]string{provider.Add: "+", provider.Remove: "-", provider.Replace: "-/+"}[c.Action]
 	if mark == "" {
 		mark = "~"
 	}
-	from := c.From
-	if from == "" {
-		from = "(not set)"
-	}
-	if len(from)+len(c.To) > 70 {
-		t.line("  %s %s   %s\n       -> %s", mark, c.Attr, from, c.To)
+	from, to := cmp.Or(c.From, "(not set)"), cmp.Or(c.To, "(not set)")
+	if len(from)+len(to) > 70 {
+		t.line("  %s %s   %s\n       -> %s", mark, c.Attr, from, to)
 	} else {
-		t.line("  %s %s   %s -> %s", mark, c.Attr, from, c.To)
+		t.line("  %s %s   %s -> %s", mark, c.Attr, from, to)
 	}
 	if c.Effect != provider.NoEffect {
 		t.line("  ! %s the agent's service", string(c.Effect))
@@ -178,6 +175,9 @@ func (t *Text) finding(mark string, g *group, hosts string) {
 	}
 	if f.Reason != "" {
 		t.line("    why: %s", f.Reason)
+	}
+	if o := f.Override; !o.IsZero() {
+		t.line("    override until %s: %s", o.Expires.UTC().Format(time.RFC3339), o.Reason)
 	}
 	if f.Hint != "" {
 		t.line("    fix: %s", f.Hint)
@@ -255,6 +255,7 @@ func (t *Text) planSummary(p *plans.Plan) {
 		one, many string
 	}{
 		{s.Audit, "finding in audit", "findings in audit"},
+		{s.Overridden, "override" + soon(s), "overrides" + soon(s)},
 		{s.NeedPerson, "finding needs a person", "findings need a person"},
 		{s.Unknown, "unknown", "unknown"},
 		{s.Unreachable, "unreachable", "unreachable"},
@@ -278,6 +279,14 @@ func (t *Text) planSummary(p *plans.Plan) {
 	t.line("Plan: %d of %s to change: %d to add, %d to change, %d to remove. %s.",
 		s.Change, hostCount(s.Hosts), s.Add, s.Modify, s.Remove, count(s.Restarts, "restart", "restarts"))
 	t.line("      %s.", strings.Join(append([]string{fmt.Sprintf("%d compliant", s.Compliant)}, rest...), ", "))
+}
+
+// soon says how many overrides end within 14 days.
+func soon(s plans.Summary) string {
+	if s.ExpireSoon == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d expire within 14 days)", s.ExpireSoon)
 }
 
 func entry(control string) provider.Entry {

@@ -41,7 +41,11 @@ func golden(t *testing.T, name string, got []byte) {
 // fleet is a plan over 212 hosts with something of everything.
 func fleet() *plans.Plan {
 	p := &plans.Plan{
-		FormatVersion: plans.FormatVersion, Complete: true,
+		FormatVersion: plans.FormatVersion, Complete: true, Created: time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC),
+		Baselines: []plans.Baseline{{}, {Wants: []plans.Want{
+			{Control: "log_level", Mode: provider.Audit, Override: provider.Override{Reason: "Vendor case 4711", Expires: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}},
+			{Control: "tls_minimum", Mode: provider.Off, Override: provider.Override{Reason: "Old clients", Expires: time.Date(2027, 12, 1, 0, 0, 0, 0, time.UTC)}},
+		}}},
 		Changes: []provider.Change{
 			{Control: "allowed_hosts", Attr: "AllowedHosts", Action: provider.Modify, From: `"*"`, To: `"localhost;127.0.0.1"`, Effect: provider.Restart},
 			{Control: "allowed_hosts", Attr: "AllowedHosts", Action: provider.Add, To: `"localhost;127.0.0.1"`, Effect: provider.Restart},
@@ -51,7 +55,7 @@ func fleet() *plans.Plan {
 			{Address: "allowed_hosts", Severity: provider.High, Mode: provider.Enforce, Outcome: provider.NonCompliant, Have: `"*"`},
 			{Address: "tls_minimum", Severity: provider.High, Mode: provider.Enforce, Outcome: provider.NonCompliant, Have: "port 6889 accepts TLS 1.1", Hint: "raise the minimum"},
 			{Address: `permissions["Jobs"]`, Severity: provider.High, Mode: provider.Enforce, Outcome: provider.Unknown, Reason: "Jobs has an extended ACL", Hint: "look at it with getfacl"},
-			{Address: "log_level", Severity: provider.Medium, Mode: provider.Audit, Outcome: provider.NonCompliant, Have: `"Debug"`},
+			{Address: "log_level", Severity: provider.Medium, Mode: provider.Audit, Outcome: provider.NonCompliant, Have: `"Debug"`, Override: provider.Override{Reason: "Vendor case 4711", Expires: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}},
 		},
 	}
 	for i := 1; i <= 209; i++ {
@@ -59,7 +63,7 @@ func fleet() *plans.Plan {
 	}
 	p.Hosts[4].Changes = []int{1}
 	p.Hosts[7].Changes = []int{0, 2}
-	p.Hosts[7].Findings = []int{0, 1, 2, 3}
+	p.Hosts[7].Findings, p.Hosts[7].Baseline = []int{0, 1, 2, 3}, 1
 	p.Hosts = append(p.Hosts,
 		plans.HostPlan{Name: "db", Version: "2.0.82", Root: "/opt/keeper/sbin", Compliant: 4},
 		plans.HostPlan{Name: "edge-1", Problem: &plans.Problem{Kind: "unreachable", Message: "dial 10.0.0.1:22: unreachable: \x1b[31mno route", Hint: "is it on?"}},

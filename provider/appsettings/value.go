@@ -137,6 +137,16 @@ func Equal(have, want string) bool {
 	}
 }
 
+// Number is the exact value of a scalar, given as JSON text, that .NET reads as a
+// number: 30 and "30". Numbers of a size that no setting has are none.
+func Number(scalar string) (*big.Rat, bool) {
+	v := valueOf(scalar)
+	if v.Kind != Scalar {
+		return nil, false
+	}
+	return number(hujson.Literal(v.JSON).String())
+}
+
 func equalScalars(have, want string) bool {
 	h, w := hujson.Literal(have), hujson.Literal(want)
 	hs, ws := h.String(), w.String()

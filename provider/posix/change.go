@@ -3,7 +3,6 @@ package posix
 import (
 	"bytes"
 	"fmt"
-	"path"
 	"strconv"
 	"strings"
 
@@ -73,7 +72,7 @@ func spec(t provider.Transaction) []byte {
 	flag("enable", t.Service.Enable)
 	flag("start_watchdog", t.Service.StartWatchdog)
 	for i, f := range t.Files {
-		put("file", strconv.Itoa(i)+" "+path.Base(f.Path))
+		put("file", strconv.Itoa(i)+" "+strings.TrimPrefix(f.Path, strings.TrimSuffix(t.Root, "/")+"/"))
 	}
 	for _, r := range t.Rows {
 		put("row", taken(r.Administrators)+" "+taken(r.Users)+" "+r.Path)

@@ -17,13 +17,16 @@ const (
 	maxList     = 10000   // entries of one list
 	maxSettings = 4 << 20 // bytes of appsettings.json
 	maxDocument = 1 << 20 // bytes of another JSON file
+
+	maxVariables = 1000 // of the service's environment
 )
 
 type reader struct {
 	words    map[string][]string // by the "@NAME" before them
 	sections map[string][][]byte
-	admin    int    // the group that stands for Administrators
-	started  string // hundredths of a second after boot at which the service's process began
+	unit     map[string]string // what systemctl show says of the agent's unit
+	admin    int               // the group that stands for Administrators
+	started  string            // hundredths of a second after boot at which the service's process began
 }
 
 // newReader splits the list of facts into words by name.
@@ -82,7 +85,9 @@ func (r *reader) facts() (provider.Facts, error) {
 	r.settings(&f, system[4], system[5])
 	r.rows(&f)
 	r.tree(&f)
-	r.documents(&f)
+	f.Documents, f.Passwords = r.files(f.Root(), "document")
+	f.Plugins, _ = r.files(f.Root(), "plugin") // a file that did not come is not known to be there
+	r.overrides(&f)
 	return f, nil
 }
 
@@ -159,20 +164,4 @@ func older(started, modified, uptime, now string) (older bool, why string) {
 	}
 	begun := float64(clock) - up + float64(start)/100
 	return float64(mtime) > begun+2, ""
-}
-
-// documents are the JSON files that speak of passwords.
-func (r *reader) documents(f *provider.Facts) {
-	names, bodies := r.sections["document"], r.sections["bytes"]
-	if len(names) != len(bodies) || len(names) > maxList {
-		f.Passwords = "the host's list of JSON files is not whole"
-		return
-	}
-	for i, name := range names {
-		doc := provider.File{Path: path.Join(f.Root(), string(name)), Bytes: bodies[i]}
-		if len(doc.Bytes) > maxDocument {
-			doc.Bytes, doc.Problem = nil, "larger than 1 MiB"
-		}
-		f.Documents = append(f.Documents, doc)
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kepmctl/kepmctl/provider"
@@ -39,7 +40,24 @@ func (looker) Look(g provider.Goal) transport.Script {
 		}
 		args = append(args, "except="+glob("./"+row))
 	}
+	args = append(args, plugins(g)...)
 	return transport.Script{Name: "observe.sh", Text: text("observe.sh"), Args: args, Elevate: true}
+}
+
+// plugins are the files of plug-ins that the goal names, and the directory they
+// lie in, which must be closed before one is changed.
+func plugins(g provider.Goal) []string {
+	var args []string
+	for _, w := range g.Wants {
+		arg := "plugin=" + glob(w.Control.Plugin+".json")
+		if w.Control.Name == provider.PluginSetting && !slices.Contains(args, arg) {
+			args = append(args, arg)
+		}
+	}
+	if len(args) > 0 {
+		args = append(args, "pattern="+glob(provider.PluginsDir))
+	}
+	return args
 }
 
 // rows are the directories that the goal bounds.

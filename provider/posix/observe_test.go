@@ -91,6 +91,7 @@ func install(t *testing.T) string {
 	put("Plugins/p.json", `{"Certificate":{"Password":"x"}}`, 0o664)
 	put("Plugins/other.json", `{}`, 0o644)
 	put("Plugins/p/x", ``, 0o644)
+	put("appsettings.Production.json", `{"AllowedHosts":"*"}`, 0o644)
 	if err := os.Symlink("/etc/passwd", filepath.Join(root, "link")); err != nil {
 		t.Fatal(err)
 	}
@@ -101,14 +102,14 @@ func TestObserve(t *testing.T) {
 	for _, shell := range shells(t) {
 		t.Run(shell[0], func(t *testing.T) {
 			root := install(t)
-			f := observe(t, shell, root)
+			f := observe(t, shell, root, provider.Want{Control: provider.Control{Name: provider.PluginSetting, Plugin: "OTHER", Key: "k"}})
 			if f.Root() != root {
 				t.Errorf("root %q, want %q", f.Root(), root)
 			}
 			if got, want := string(f.Settings.Bytes), "\xef\xbb\xbf{ \"a\": 1 }\r\n"; got != want {
 				t.Errorf("settings %q, want %q (%s)", got, want, f.Settings.Problem)
 			}
-			if r := f.RowsAt("Jobs"); len(r) != 1 || r[0].Path != "jobs" || len(f.RowsAt(".")) != 1 || len(f.RowsAt("Plugins/p")) != 1 || len(f.Rows) != 3 {
+			if r := f.RowsAt("Jobs"); len(r) != 1 || r[0].Path != "jobs" || len(f.RowsAt(".")) != 1 || len(f.RowsAt("Plugins/p")) != 1 || len(f.RowsAt("Plugins")) != 1 || len(f.Rows) != 4 {
 				t.Errorf("rows %+v", f.Rows)
 			}
 			if !f.Tree.Known || f.Tree.Others != 1 || f.Tree.Group != 2 || f.Tree.Links != 1 || f.Tree.Extended != 0 {
@@ -119,6 +120,12 @@ func TestObserve(t *testing.T) {
 			}
 			if len(f.Documents) != 1 || f.Documents[0].Path != root+"/Plugins/p.json" || len(f.Documents[0].Bytes) != 32 {
 				t.Errorf("documents %+v", f.Documents)
+			}
+			if len(f.Plugins) != 1 || f.Plugins[0].Path != root+"/Plugins/other.json" || string(f.Plugins[0].Bytes) != "{}" {
+				t.Errorf("plug-ins %+v", f.Plugins)
+			}
+			if len(f.Layers) != 1 || f.Layers[0].Path != root+"/appsettings.Production.json" || len(f.Layers[0].Bytes) != 20 {
+				t.Errorf("layers %+v", f.Layers)
 			}
 			if !f.Listening {
 				t.Error("no listeners")

@@ -47,8 +47,10 @@ ActiveState=active
 UnitFileState=enabled
 User=
 DynamicUser=no
-ExecStart={ path=/opt/keeper/sbin/keeper-privilege-manager ; argv[]=x }
+ExecStart={ path=/opt/keeper/sbin/keeper-privilege-manager ; argv[]=/opt/keeper/sbin/keeper-privilege-manager --config x ; ignore_errors=no }
 MainPID=77
+Environment=ASPNETCORE_URLS=http://127.0.0.1:6888 "Settings__system.logging.level=very \"loud\" x=y"
+EnvironmentFiles=/etc/agent.env (ignore_errors=yes)
 
 Id=keeper-watchdog.service
 LoadState=masked
@@ -61,7 +63,7 @@ MainPID=0`
 func whole() *answer {
 	return facts(
 		"@system", "Linux", "6.1", "0", "systemd", "100.00", "1000100",
-		"@units", units,
+		"@units", units, "@environment", "f/etc/agent.env", "c# a comment\nAllowedHosts=*\n\n; another=x\n",
 		"@stat", "77 (odd ) name) S 1 77 77 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 9 0 5000 1 1 1",
 		"@process", "dr-xr-xr-x 9 0 0 0 Nov 23 15:49 /proc/77",
 		"@roots", "/opt/keeper/sbin\n", "@version", "v2.0.82", "@group", "0",
@@ -70,7 +72,12 @@ func whole() *answer {
 		"@ancestors", "/opt/keeper", "drwxr-xr-x 3 0 0 1 x", "/", "drwxrwxrwt 3 0 0 1 x",
 		"@rows", "./.", "drwxr-xr-x 5 0 0 1 x", "./jobs", "drwxrwxrwx+ 5 0 1001 1 x", "./odd", "nonsense",
 		"@tree", "O 2 1", "=./Jobs/a\nb", "=./c", "F 1 0", "=./d", "L 1 0", "=./e", "end ",
-	).section("content", "{}").section("document", "./Plugins/x.json").section("bytes", `{"Password":""}`).section("end", "")
+	).section("content", "{}").section("document", "./Plugins/x.json").section("documentbytes", `{"Password":""}`).
+		section("layer", "./appsettings.Production.json").section("layerbytes", `{}`).
+		section("plugin", "./plugins/./KeeperLogger.json").section("pluginbytes", `{"a":1}`).
+		section("environ", "PATH=/bin\x00Settings__AlternativeSignatures__0=AB\x00SECRET=hunter2\x00").
+		section("arguments", "/opt/keeper/sbin/agent\x00--AllowedHosts=*\x00--urls\x00http://*:80\x00/a/path\x00").
+		section("end", "")
 }
 
 func read(t *testing.T, a *answer) (provider.Facts, error) {
@@ -109,7 +116,19 @@ func TestRead(t *testing.T) {
 			{Path: "/opt/keeper", Access: closed},
 			{Path: "/", Sticky: true, Access: provider.Access{Owner: "root", Privileged: true, Administrators: 7, Users: 7}},
 		},
-		Tree:      provider.Tree{Known: true, Foreign: 1, Others: 2, Links: 1, Extended: 1, Examples: []string{"Jobs/a\nb", "c", "d", "e"}},
+		Tree:    provider.Tree{Known: true, Foreign: 1, Others: 2, Links: 1, Extended: 1, Examples: []string{"Jobs/a\nb", "c", "d", "e"}},
+		Plugins: []provider.File{{Path: "/opt/keeper/sbin/plugins/KeeperLogger.json", Bytes: []byte(`{"a":1}`)}},
+		Layers:  []provider.File{{Path: "/opt/keeper/sbin/appsettings.Production.json", Bytes: []byte(`{}`)}},
+		Variables: []provider.Variable{
+			{Key: "ASPNETCORE_URLS", Where: byUnit},
+			{Key: "Settings:system.logging.level", Where: byUnit},
+			{Key: "AllowedHosts", Where: "/etc/agent.env"},
+			{Key: "config", Where: byCommand},
+			{Key: "PATH", Where: byProcess},
+			{Key: "Settings:AlternativeSignatures:0", Where: byProcess},
+			{Key: "SECRET", Where: byProcess},
+			{Key: "urls", Where: byCommand},
+		},
 		Documents: []provider.File{{Path: "/opt/keeper/sbin/Plugins/x.json", Bytes: []byte(`{"Password":""}`)}},
 	}
 	if d := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {

@@ -23,7 +23,7 @@ func (r *reader) services(f *provider.Facts) {
 		}
 		switch show["Id"] {
 		case layout.Service + ".service":
-			f.Service = service(show)
+			f.Service, r.unit = service(show), show
 			r.started = r.startTime()
 			f.Service.RunningAs = r.process()
 		case layout.Watchdog + ".service":

@@ -3,7 +3,7 @@
 # what they mean is decided elsewhere.
 #
 #   sh observe.sh service=UNIT watchdog=UNIT package=NAME state=DIR \
-#       candidate=DIR... [root=DIR] [group=NAME] [row=PATH]... [pattern=GLOB]... [except=GLOB]...
+#       candidate=DIR... [root=DIR] [group=NAME] [row=PATH]... [pattern=GLOB]... [except=GLOB]... [plugin=GLOB]...
 #
 # root=       the install root; without it the unit and the candidates are tried
 # group=      the group that stands for Administrators
@@ -11,6 +11,7 @@
 # pattern=    the same for directories right below the root, as a glob for find
 #             that fits in any case
 # except=     paths (./...) that the search of the tree passes over
+# plugin=     a file in Plugins to return, as a glob for find that fits in any case
 #
 # The answer is lines "@NAME", each followed by bytes in hexadecimal, so that no
 # banner and no file name can pass for one. "@facts" is a list of words that end with
@@ -51,10 +52,22 @@ uptime=''
 
 units='' main='' pid=0
 if [ "$manager" = systemd ]; then
-	units=$(systemctl show --no-pager -p Id,LoadState,ActiveState,UnitFileState,User,DynamicUser,ExecStart,MainPID "$service" "$watchdog" 2>/dev/null)
+	units=$(systemctl show --no-pager -p Id,LoadState,ActiveState,UnitFileState,User,DynamicUser,ExecStart,MainPID,Environment,EnvironmentFiles "$service" "$watchdog" 2>/dev/null)
 	main=${units%%"$nl$nl"*}
 	case $main in *MainPID=*) pid=${main##*MainPID=} pid=${pid%%"$nl"*} ;; esac
 fi
+
+# The files that the unit takes variables from, each as its path and its bytes.
+environment_files() {
+	while IFS= read -r line; do
+		case $line in EnvironmentFiles=/*) ;; *) continue ;; esac
+		path=${line#*=}
+		path=${path%% '('*}
+		[ ! -f "$path" ] || say "f$path" "c$(dd if="$path" bs=65536 count=1 2>/dev/null)"
+	done <<-EOT
+		$main
+	EOT
+}
 
 # ---- install root -----------------------------------------------------------
 
@@ -196,16 +209,39 @@ tree() {
 		-perm -002 ! -exec sh -c "$count" sh O {} + \)
 }
 
-# JSON files that speak of passwords, each as its path and its bytes. grep only
-# saves time where a whole batch has none.
+# Whole files, each as its path and its bytes under a name.
+# shellcheck disable=SC2016 # expanded by the inner shell
+whole='
+	name=$1; shift
+	for f do
+		printf "@%s\n" "$name"; printf "%s" "$f" | od -An -v -tx1
+		printf "@%sbytes\n" "$name"; dd if="$f" bs=65536 count=17 2>/dev/null | od -An -v -tx1
+	done'
+layers() { # what .NET may read over appsettings.json
+	find . ! -name . -prune -type f -iname 'appsettings.?*.json' -exec sh -c "$whole" sh layer {} +
+}
+plugins() {
+	n=$# names=''
+	while [ "$n" -gt 0 ]; do
+		case $1 in plugin=*) set -- "$@" ${names:+-o} -iname "${1#*=}" && names=yes ;; esac
+		shift
+		n=$((n - 1))
+	done
+	[ -n "$names" ] || return 0
+	find . ! -name . -prune -type d -iname plugins | while IFS= read -r dir; do
+		find "$dir/." ! -name . -prune -type f \( "$@" \) -exec sh -c "$whole" sh plugin {} +
+	done
+}
+
+# JSON files that speak of passwords. grep only saves time where a whole batch
+# has none.
 # shellcheck disable=SC2016 # expanded by the inner shell
 speaks='
+	whole=$1; shift
 	if command -v grep >/dev/null 2>&1; then grep -qi password "$@" || exit 0; fi
 	for f do
 		case $(dd if="$f" bs=65536 count=17 2>/dev/null) in
-		*[Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]*)
-			printf "@document\n"; printf "%s" "$f" | od -An -v -tx1
-			printf "@bytes\n"; dd if="$f" bs=65536 count=17 2>/dev/null | od -An -v -tx1 ;;
+		*[Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]*) sh -c "$whole" sh document "$f" ;;
 		esac
 	done'
 
@@ -218,7 +254,10 @@ speaks='
 		[ -r "$state/open/owner" ] && read -r owner <"$state/open/owner"
 		say @transaction "run $(readlink "$state/open")" "owner $owner"
 	fi
-	if [ "$manager" = systemd ]; then say @units "$units"; fi
+	if [ "$manager" = systemd ]; then
+		say @units "$units" @environment
+		environment_files
+	fi
 	if [ "$pid" != 0 ] && read -r stat <"/proc/$pid/stat"; then
 		# shellcheck disable=SC2012 # the owner is wanted, and the name is a number
 		say @stat "$stat" @process "$(ls -ldn "/proc/$pid")"
@@ -237,8 +276,14 @@ speaks='
 		} 3>&1
 	fi
 } | section facts
+if [ "$pid" != 0 ]; then # of the running service: what it was really given
+	section environ <"/proc/$pid/environ"
+	section arguments <"/proc/$pid/cmdline"
+fi 2>/dev/null
 if [ -n "$root" ]; then
 	if [ -z "$problem" ]; then dd if="$file" bs=65536 count=65 2>/dev/null | section content; fi
-	find . -type f -iname '*.json' ! -path ./appsettings.json -exec sh -c "$speaks" sh {} + 2>/dev/null
-fi
+	layers
+	plugins "$@"
+	find . -type f -iname '*.json' ! -path ./appsettings.json -exec sh -c "$speaks" sh "$whole" {} +
+fi 2>/dev/null
 printf '@end\n'

@@ -68,7 +68,7 @@ restore() { # number path
 			ending=conflict
 			detail "$2 could not be restored (read-only, or immutable); it is in $dir/was.$1"
 		fi
-		sync . 2>/dev/null || sync
+		sync "${2%/*}" 2>/dev/null || sync
 	elif did replace; then
 		keep "$2" "theirs.$1" "$2 was changed by somebody else meanwhile and stays as it is"
 	fi

@@ -89,12 +89,15 @@ closed() { # path: nobody but root can exchange what lies in it
 	describe "$1" || return 1
 	case $mode in d????[!w]??[!w]*) [ "$uid" = 0 ] ;; *) return 1 ;; esac
 }
-fix_row() { # administrators users path
-	at=${3%/.}
+closed_above() { # path
+	at=${1%/.}
 	while [ "$at" != . ]; do
 		at=${at%/*}
-		closed "$at" || fail failed "$3 is not changed: others can write in $at"
+		closed "$at" || fail failed "$1 is not changed: others can write in $at"
 	done
+}
+fix_row() { # administrators users path
+	closed_above "$3"
 	if [ -L "$3" ] || ! describe "$3"; then fail stale "$3 is not what it was when it was looked at"; fi
 	[ "$uid" = 0 ] || chown -h 0 "$3" || fail failed "cannot give $3 to root"
 	take=$2
@@ -120,7 +123,7 @@ fi
 # ---- stage: after this, neither doing nor undoing a file needs space ----------------
 
 stage() { # number path
-	closed . || fail failed "$2 is not changed: others can write in $root"
+	closed_above "$2"
 	rm -f "$2.kepmctl-old" "$2.kepmctl-new" "$2.kepmctl-seen"
 	error=$(ln "$2" "$2.kepmctl-seen" 2>&1) || fail failed "cannot change $2: $error (read-only, or immutable: see lsattr)"
 	rm -f "$2.kepmctl-seen"
@@ -129,7 +132,7 @@ stage() { # number path
 	if ! same "$2.kepmctl-new" "$dir/new.$1" || ! same "$2.kepmctl-old" "$dir/was.$1"; then
 		fail stale "$2 changed meanwhile"
 	fi
-	sync "$2.kepmctl-new" "$2.kepmctl-old" . 2>/dev/null || sync
+	sync "$2.kepmctl-new" "$2.kepmctl-old" "${2%/*}" 2>/dev/null || sync
 }
 step stage
 each_file stage
@@ -147,7 +150,7 @@ replace() { # number path: a write by somebody else in the last instant is seen 
 	same "$2" "$dir/was.$1" || fail stale "$2 changed meanwhile"
 	step replace "$2"
 	if ! ln "$2" "$2.kepmctl-seen" || ! mv -f "$2.kepmctl-new" "$2"; then fail failed "cannot replace $2"; fi
-	sync . 2>/dev/null || sync
+	sync "${2%/*}" 2>/dev/null || sync
 	if ! same "$2.kepmctl-seen" "$dir/was.$1"; then
 		mv -f "$2.kepmctl-seen" "$2"
 		fail stale "$2 changed in the instant of its replacement; the other's version stays"

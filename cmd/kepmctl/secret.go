@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kepmctl/kepmctl/provider"
+	"github.com/kepmctl/kepmctl/transport"
+)
+
+// Bounds of one secret.
+const (
+	maxSecret   = 64 << 10 // bytes
+	secretLimit = 30 * time.Second
+	secretsMost = 8 // programs at once
+)
+
+// secrets resolves every reference once, before any host is dialled. They stay in
+// memory.
+func (a *app) secrets(ctx context.Context, goals []provider.Goal) (transport.Secrets, error) {
+	var refs []transport.SecretRef
+	values := map[transport.SecretRef]string{}
+	for _, g := range goals {
+		for _, ref := range g.Host.Connection.Secrets() {
+			if _, known := values[ref]; !known {
+				values[ref] = ""
+				refs = append(refs, ref)
+			}
+		}
+	}
+	missing := make([]error, len(refs))
+	var mu sync.Mutex
+	places := make(chan struct{}, secretsMost)
+	var group sync.WaitGroup
+	for i, ref := range refs {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			value, err := a.secret(ctx, ref)
+			missing[i] = err
+			mu.Lock()
+			values[ref] = value
+			mu.Unlock()
+		})
+	}
+	group.Wait()
+	return func(ref transport.SecretRef) (string, error) {
+		value, ok := values[ref]
+		if !ok {
+			return "", fmt.Errorf("%s was not resolved", ref)
+		}
+		return value, nil
+	}, errors.Join(missing...)
+}
+
+// secret reads one. A single newline at its end is cut.
+func (a *app) secret(ctx context.Context, ref transport.SecretRef) (string, error) {
+	var value string
+	var err error
+	switch ref.Source {
+	case "env":
+		var ok bool
+		if value, ok = a.env(ref.Name); !ok {
+			err = errors.New("the variable is not set")
+		}
+	case "file":
+		var b []byte
+		b, err = readFile(a.expand(ref.Name), maxSecret)
+		value = string(b)
+	case "exec":
+		value, err = a.secretProgram(ctx, ref.Command())
+	default:
+		err = errors.New("there is no such source")
+	}
+	if err != nil {
+		return "", fmt.Errorf("resolve %s: %w", ref, err)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(value, "\n"), "\r"), nil
+}
+
+// secretProgram runs a program in the configuration's directory and takes what it
+// prints. What it complains of is shown, what it prints never.
+func (a *app) secretProgram(ctx context.Context, argv []string) (string, error) {
+	if a.noExec {
+		return "", errors.New("--no-exec forbids to run programs")
+	}
+	ctx, cancel := context.WithTimeout(ctx, secretLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir, cmd.WaitDelay = a.chdir, time.Second
+	var out, errs capped
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	switch {
+	case ctx.Err() == context.DeadlineExceeded:
+		return "", fmt.Errorf("the program did not end within %s", secretLimit)
+	case err != nil:
+		return "", fmt.Errorf("%w%s", err, complaint(errs.Bytes()))
+	case out.over:
+		return "", fmt.Errorf("the program printed more than %d bytes", maxSecret)
+	case len(bytes.TrimSpace(out.Bytes())) == 0:
+		return "", errors.New("the program printed nothing")
+	}
+	return out.String(), nil
+}
+
+// complaint is the end of what a program wrote to standard error.
+func complaint(said []byte) string {
+	const most = 300
+	said = bytes.TrimSpace(said)
+	if len(said) == 0 {
+		return ""
+	}
+	return ": " + string(said[max(0, len(said)-most):])
+}
+
+// capped keeps the first maxSecret bytes of what is written to it.
+type capped struct {
+	bytes.Buffer
+	over bool
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	room := maxSecret - c.Len()
+	if len(p) > room {
+		c.over = true
+		c.Buffer.Write(p[:room])
+		return len(p), nil
+	}
+	return c.Buffer.Write(p)
+}
