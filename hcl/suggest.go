@@ -73,3 +73,6 @@ func plural(n int, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
+
+// Nearest is the name that one which is unknown may have meant; empty: none is near.
+func Nearest(given string, names []string) string { return nearest(given, names) }

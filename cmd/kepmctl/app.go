@@ -136,6 +136,7 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 	root.PersistentFlags().StringArrayVar(&a.vars, "var", nil, "set a variable, NAME=VALUE; may be repeated")
 	root.PersistentFlags().StringArrayVar(&a.varFiles, "var-file", nil, "read values of variables from this file; may be repeated")
 	root.AddCommand(a.validateCommand(), a.hostsCommand(), a.planCommand(), a.showCommand(), a.applyCommand(), a.versionCommand())
+	root.AddCommand(a.fmtCommand())
 	return root
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -38,7 +39,10 @@ func readStart(path string, most int64) ([]byte, error) {
 
 // writeFile puts a file in place whole or not at all: written beside it, synced,
 // renamed. Only the owner may read it.
-func writeFile(path string, b []byte) (err error) {
+func writeFile(path string, b []byte) error { return replaceFile(path, b, 0o600) }
+
+// replaceFile is writeFile for a file that has a mode already.
+func replaceFile(path string, b []byte, mode fs.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".kepmctl-*")
 	if err != nil {
 		return err
@@ -49,6 +53,9 @@ func writeFile(path string, b []byte) (err error) {
 		}
 	}()
 	if _, err = f.Write(b); err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
 		err = f.Sync()
 	}
 	if closed := f.Close(); err == nil {
