@@ -45,15 +45,16 @@ var law = map[string][]string{
 
 // only says which packages may import a library: its work has one home.
 var only = map[string][]string{
-	"github.com/hashicorp/hcl/v2":     {"hcl"},
-	"github.com/zclconf/go-cty":       {"hcl"},
-	"golang.org/x/crypto/ssh":         {"transport/ssh", "cmd/kepmlab/nspawn"}, // the laboratory makes keys
-	"github.com/skeema/knownhosts":    {"transport/ssh"},
-	"github.com/tailscale/hujson":     {"provider/appsettings", "cmd/kepmlab/standin"},
-	"github.com/spf13/cobra":          {"cmd/kepmctl", "cmd/kepmlab"},
-	"github.com/masterzen/winrm":      {"transport/winrm"},
-	"github.com/sergi/go-diff":        {"plans/report"},
-	"github.com/rogpeppe/go-internal": {},
+	"github.com/hashicorp/hcl/v2":              {"hcl"},
+	"github.com/zclconf/go-cty":                {"hcl"},
+	"golang.org/x/crypto/ssh":                  {"transport/ssh", "cmd/kepmlab/nspawn"}, // the laboratory makes keys
+	"github.com/skeema/knownhosts":             {"transport/ssh"},
+	"github.com/tailscale/hujson":              {"provider/appsettings", "cmd/kepmlab/standin"},
+	"github.com/spf13/cobra":                   {"cmd/kepmctl", "cmd/kepmlab"},
+	"github.com/masterzen/winrm":               {"transport/winrm"},
+	"github.com/sergi/go-diff":                 {"plans/report"},
+	"github.com/rogpeppe/go-internal":          {}, // tests only
+	"github.com/santhosh-tekuri/jsonschema/v6": {},
 }
 
 func TestLawOfImports(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/plans/report"
 	"github.com/kepmctl/kepmctl/provider"
 	"github.com/kepmctl/kepmctl/transport"
 )
@@ -25,6 +27,7 @@ type app struct {
 	out, err io.Writer
 
 	inTerminal, outTerminal, errTerminal bool
+	width                                func() int // of stderr's terminal, in columns
 
 	env        func(string) (string, bool)
 	now        func() time.Time
@@ -37,6 +40,10 @@ type app struct {
 	noExec   bool
 	vars     []string
 	varFiles []string
+
+	lines *report.Lines // of --json; nil: results are text for people
+	log   *slog.Logger  // of KEPM_LOG; nil: none
+	runID string        // names this run in events, in logs and on hosts
 }
 
 // Exit codes: see operations.md. They are part of the public interface.
@@ -81,15 +88,18 @@ func (e *exit) Unwrap() error { return e.err }
 
 // run is the program: arguments in, exit code out.
 func (a *app) run(args []string) int {
+	a.runID = a.newRun()
 	root := a.root()
 	root.SetArgs(longFlags(root, args))
-	return a.code(root.Execute())
+	cmd, err := root.ExecuteC()
+	a.beginEvents(cmd) // also when it is only to say that the arguments are wrong
+	return a.code(err)
 }
 
 // code prints what went wrong, with its hint, and names the exit code.
 func (a *app) code(err error) int {
 	if err == nil {
-		return exitOK
+		return a.endEvents(exitOK, "", "")
 	}
 	code := exitError
 	if e, ok := errors.AsType[*exit](err); ok {
@@ -102,13 +112,15 @@ func (a *app) code(err error) int {
 	if s := a.signal.Load(); s != 0 {
 		code = exitSignal + int(s)
 	}
+	problem := ""
 	if err != nil {
-		fmt.Fprintln(a.err, "kepmctl: "+provider.Printable(err.Error()))
+		problem = err.Error()
+		fmt.Fprintln(a.err, "kepmctl: "+provider.Printable(problem))
 		if hint != "" {
 			fmt.Fprintln(a.err, "hint: "+provider.Printable(hint))
 		}
 	}
-	return code
+	return a.endEvents(code, problem, hint)
 }
 
 func (a *app) root() *cobra.Command {
@@ -125,6 +137,10 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			a.beginEvents(cmd)
+			return a.beginLog()
+		},
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -136,7 +152,7 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 	root.PersistentFlags().StringArrayVar(&a.vars, "var", nil, "set a variable, NAME=VALUE; may be repeated")
 	root.PersistentFlags().StringArrayVar(&a.varFiles, "var-file", nil, "read values of variables from this file; may be repeated")
 	root.AddCommand(a.validateCommand(), a.hostsCommand(), a.planCommand(), a.showCommand(), a.applyCommand(), a.versionCommand())
-	root.AddCommand(a.fmtCommand())
+	root.AddCommand(a.initCommand(), a.fmtCommand(), a.controlsCommand())
 	return root
 }
 

@@ -57,6 +57,7 @@ stops at once and names the hosts in doubt.
 		},
 	}
 	f.register(cmd)
+	a.eventsFlag(cmd, "write JSON Lines: events as they happen, a line per result, a summary")
 	cmd.Flags().BoolVar(&f.approve, "auto-approve", false, "without FILE: do not ask")
 	cmd.Flags().BoolVar(&f.input, "input", true, "without FILE: --input=false never asks, and refuses where --auto-approve is missing")
 	cmd.Flags().StringVar(&f.stale, "stale", "skip", "hosts that changed since the plan: skip them, or fail before any is changed")
@@ -74,12 +75,15 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 	if err != nil {
 		return err
 	}
+	if a.lines != nil {
+		a.lines.Plan(p)
+	}
 	return a.carryOut(hard, stop, r, p, f)
 }
 
 // applyNow plans, shows, asks and applies.
 func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
-	if !f.approve && (!a.inTerminal || !f.input || f.json) {
+	if !f.approve && (!a.inTerminal || !f.input || a.lines != nil) {
 		return &exit{exitRefused, errors.New("apply without a plan file asks for approval, and nobody can answer here: give a plan file, or --auto-approve")}
 	}
 	f.ttl = 24 * time.Hour
@@ -87,7 +91,7 @@ func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
 	if err != nil {
 		return err
 	}
-	if !f.json {
+	if a.lines == nil {
 		if err := a.showPlan(p, f.planFlags); err != nil {
 			return err
 		}
@@ -95,7 +99,7 @@ func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
 	if !p.Complete {
 		return tooSilent(p)
 	}
-	if p.Summary().Change == 0 && !f.json {
+	if p.Summary().Change == 0 && a.lines == nil {
 		return nil
 	}
 	if !f.approve && !a.asked(stop) {
@@ -122,18 +126,17 @@ func (a *app) asked(stop context.Context) bool {
 
 // carryOut applies the plan and reports what became of it.
 func (a *app) carryOut(hard, stop context.Context, r planned, p *plans.Plan, f applyFlags) error {
-	progress := a.progress("applied", f.json)
-	r.fleet.Watch = progress.event
-	run := a.newRun()
+	watch, end := a.watch("applied")
+	r.fleet.Watch = watch
 	outcome, err := r.fleet.Apply(hard, p, r.config.Goals, plans.ApplyOptions{
-		Run: run, Owner: a.user + "@" + a.host, RequireProof: f.requireProof, FailStale: f.stale == "fail", Stop: stop,
+		Run: a.runID, Owner: a.user + "@" + a.host, RequireProof: f.requireProof, FailStale: f.stale == "fail", Stop: stop,
 	})
-	progress.end()
+	end()
 	if err != nil {
 		return err
 	}
-	if f.json {
-		err = report.NewLines(a.out, a.now, version, run).Outcome(p, outcome)
+	if a.lines != nil {
+		a.lines.Outcome(p, outcome)
 	} else {
 		text := report.Text{Out: a.out, Color: a.color(a.outTerminal), View: report.View(f.view)}
 		err = text.Outcome(p, outcome)

@@ -24,6 +24,7 @@ import (
 // load reads the configuration and prints what is doubtful or wrong about it.
 func (a *app) load() (*hcl.Config, error) {
 	config, diags := hcl.Load(a.chdir, hcl.Options{ToolVersion: version, Vars: a.vars, VarFiles: a.varFiles, Env: a.env, Now: a.now()})
+	a.tell(diags)
 	if err := diags.Write(a.err, 100, a.color(a.errTerminal)); err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (a *app) fleet(ctx context.Context, config *hcl.Config, parallelism int) (p
 		parallelism = config.Parallelism
 	}
 	return plans.Fleet{
-		Dialer:      &ssh.Dialer{Secrets: secrets, AgentSocket: socket, Home: a.home, User: a.user},
+		Dialer:      a.traced(&ssh.Dialer{Secrets: secrets, AgentSocket: socket, Home: a.home, User: a.user}),
 		Family:      posix.Family(),
 		Ask:         loopback.Ask,
 		Now:         a.now,
@@ -97,16 +98,21 @@ func (a *app) expand(path string) string {
 }
 
 func (a *app) validateCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "validate", Short: "Check the configuration without touching any host",
 		Long: "Reads every *.kepm.hcl file of the directory and reports all mistakes at once,\nwith their places. It runs no program and dials nobody." + "\n" + exitExplanation,
 		Example: `  kepmctl validate
-  kepmctl validate --chdir production`,
+  kepmctl validate --chdir production
+  kepmctl validate --json`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			config, err := a.load()
 			if err != nil {
 				return err
+			}
+			if a.lines != nil {
+				a.countHosts(config)
+				return nil
 			}
 			fmt.Fprintf(a.out, "The configuration is valid: %s, %s with an assignment.\n",
 				number(len(config.Hosts), "host", "hosts"), number(len(config.Goals), "host", "hosts"))
@@ -116,6 +122,8 @@ func (a *app) validateCommand() *cobra.Command {
 			return a.unassigned(config)
 		},
 	}
+	a.eventsFlag(cmd, "write JSON Lines: an event per mistake or doubt, then a summary")
+	return cmd
 }
 
 // unassigned names the hosts of which nothing is wanted: they look managed and are not.

