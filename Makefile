@@ -7,13 +7,16 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 RACE        := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 SCRIPTS     := $(shell git ls-files '*.sh' .ci/run 2>/dev/null)
 
-.PHONY: help build test lint fuzz demo e2e bench install-tools clean
+.PHONY: help build man test lint fuzz demo e2e bench install-tools clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '%-16s %s\n' "  $$n" "$$t"; done
 
 build: ## Build bin/kepmctl and bin/kepmlab
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+man: ## Write the manual's pages into man/
+	$(GO) run ./cmd/kepmctl man man
 
 test: ## Run every test that needs no root and no host (a few minutes)
 	$(GO) vet ./...
@@ -48,4 +51,4 @@ install-tools: ## Install what demo, e2e, bench and lint need from Debian's pack
 	sh .ci/tools
 
 clean: ## Remove what build made
-	rm -rf bin
+	rm -rf bin man

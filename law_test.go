@@ -50,6 +50,7 @@ var only = map[string][]string{
 	"golang.org/x/crypto/ssh":                  {"transport/ssh", "cmd/kepmlab/nspawn"}, // the laboratory makes keys
 	"github.com/skeema/knownhosts":             {"transport/ssh"},
 	"github.com/tailscale/hujson":              {"provider/appsettings", "cmd/kepmlab/standin"},
+	"github.com/spf13/pflag":                   {"cmd/kepmctl"},
 	"github.com/spf13/cobra":                   {"cmd/kepmctl", "cmd/kepmlab"},
 	"github.com/masterzen/winrm":               {"transport/winrm"},
 	"github.com/sergi/go-diff":                 {"plans/report"},

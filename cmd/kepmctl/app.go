@@ -61,7 +61,7 @@ const (
 Exit codes:
   0  done as asked; silent hosts within max_unreachable
   1  error: configuration, flags, an unreadable or altered plan file
-  2  plan --detailed-exitcode: changes to make
+  2  plan --detailed-exitcode: changes to make; fmt --check: not formatted
   3  more hosts without an answer than max_unreachable tolerates
   4  refused: approval missing or declined
   5  the plan no longer fits, nothing was changed
@@ -90,6 +90,9 @@ func (e *exit) Unwrap() error { return e.err }
 func (a *app) run(args []string) int {
 	a.runID = a.newRun()
 	root := a.root()
+	if err := completions(root); err != nil {
+		return a.code(err)
+	}
 	root.SetArgs(longFlags(root, args))
 	cmd, err := root.ExecuteC()
 	a.beginEvents(cmd) // also when it is only to say that the arguments are wrong
@@ -106,6 +109,9 @@ func (a *app) code(err error) int {
 		code, err = e.code, e.err
 	}
 	hint := transport.Hint(err)
+	if e, ok := errors.AsType[*advised](err); ok {
+		hint = e.hint
+	}
 	if unfit, ok := errors.AsType[*plans.UnfitError](err); ok {
 		code, hint = exitUnfit, unfit.Hint
 	}
@@ -137,6 +143,8 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			a.beginEvents(cmd)
 			return a.beginLog()
@@ -145,6 +153,8 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
+	root.SetFlagErrorFunc(unknownFlag)
+	root.CompletionOptions.DisableDefaultCmd = true // ours says how to install it
 	root.SetVersionTemplate("kepmctl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.chdir, "chdir", ".", "read the configuration from this directory")
 	root.PersistentFlags().BoolVar(&a.noColor, "no-color", false, "write without colour")
@@ -152,13 +162,13 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 	root.PersistentFlags().StringArrayVar(&a.vars, "var", nil, "set a variable, NAME=VALUE; may be repeated")
 	root.PersistentFlags().StringArrayVar(&a.varFiles, "var-file", nil, "read values of variables from this file; may be repeated")
 	root.AddCommand(a.validateCommand(), a.hostsCommand(), a.planCommand(), a.showCommand(), a.applyCommand(), a.versionCommand())
-	root.AddCommand(a.initCommand(), a.fmtCommand(), a.controlsCommand())
+	root.AddCommand(a.initCommand(), a.fmtCommand(), a.controlsCommand(), a.completionCommand(), a.manCommand())
 	return root
 }
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Example: "  kepmctl version", Args: exactly(0, "no arguments"),
+		Use: "version", Short: "Print the version", Long: "Prints the version.\n" + exitExplanation, Example: "  kepmctl version", Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(a.out, "kepmctl "+version)
 			return err
