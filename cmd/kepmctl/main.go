@@ -69,7 +69,7 @@ func (a *app) interrupts(words string) (hard, stop context.Context, release func
 				a.signal.CompareAndSwap(0, int32(s.(syscall.Signal)))
 				end()
 				if i == 0 {
-					fmt.Fprintln(a.err, "kepmctl: interrupted: "+words)
+					fmt.Fprintln(a.err, a.freshLine()+"kepmctl: interrupted: "+words)
 				} else {
 					cut()
 					signal.Reset() // a third one ends the program where it stands

@@ -17,6 +17,8 @@ const (
 	lineEvery   = 10 * time.Second
 )
 
+const clearLine = "\r\x1b[K"
+
 // progress tells on stderr how far a run is: on a terminal one line that is
 // written over, elsewhere a line now and then. Only its own goroutine writes, so
 // that a terminal that stands still holds up no host.
@@ -52,6 +54,14 @@ func (a *app) bar() bool {
 	return a.errTerminal && name != "dumb" && !a.automated() && a.log == nil
 }
 
+// freshLine is what clears the way for a message where a bar may stand.
+func (a *app) freshLine() string {
+	if a.bar() {
+		return clearLine
+	}
+	return ""
+}
+
 // automated says that no person reads along: no bar, no hints what to type next.
 func (a *app) automated() bool {
 	v, _ := a.env("KEPM_IN_AUTOMATION")
@@ -70,7 +80,7 @@ func (p *progress) begin(tick <-chan time.Time, release func()) {
 				p.tell()
 			case <-p.stop:
 				if p.bar {
-					fmt.Fprint(p.out, "\r\x1b[K")
+					fmt.Fprint(p.out, clearLine)
 				}
 				return
 			}
@@ -101,7 +111,7 @@ func (p *progress) tell() {
 	case !p.bar:
 		fmt.Fprintf(p.out, "%d of %d hosts %s\n", e.Done, e.Total, p.doing)
 	case changed:
-		fmt.Fprint(p.out, "\r\x1b[K"+p.line(e))
+		fmt.Fprint(p.out, clearLine+p.line(e))
 	}
 }
 
