@@ -153,6 +153,7 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
+	root.SetHelpCommand(a.helpCommand())
 	root.SetFlagErrorFunc(unknownFlag)
 	root.CompletionOptions.DisableDefaultCmd = true // ours says how to install it
 	root.SetVersionTemplate("kepmctl {{.Version}}\n")

@@ -53,3 +53,23 @@ func unknownCommand(root *cobra.Command, args []string) error {
 		"kepmctl --help lists the commands",
 	}
 }
+
+func (a *app) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Explain a command",
+		Long: "Explains a command, as its --help does.\n" + exitExplanation, Example: "  kepmctl help plan",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if found == cmd.Root() {
+				if err := unknownCommand(found, rest); err != nil {
+					return err
+				}
+			}
+			found.InitDefaultHelpFlag() // it is missing from what was not run
+			return found.Help()
+		},
+	}
+}
