@@ -184,7 +184,7 @@ func (h *host) boot(t *testing.T) {
 func (h *host) state(t *testing.T) string {
 	t.Helper()
 	return h.sh(t, `
-		cd /opt/keeper/sbin
+		cd /opt/keeper/sbin || { echo no root; exit 0; }
 		find . ! -path './Plugins/bin/KeeperLogger/Log*' -printf '%p %y %m %U:%G\n' | sort
 		find . -type f ! -path './Plugins/bin/KeeperLogger/Log*' -exec sha256sum {} + | sort -k2
 		systemctl is-active keeper-privilege-manager keeper-watchdog

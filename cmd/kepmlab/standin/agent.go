@@ -74,7 +74,7 @@ func (a Agent) die(ctx context.Context, why error) error {
 
 // serve listens on the three ports until ctx ends.
 func (a Agent) serve(ctx context.Context, s Settings, k Knobs, l *logger) error {
-	conf, err := tlsConfig(a.Now(), k.OldTLS)
+	conf, err := tlsConfig(a.Now(), k)
 	if err != nil {
 		return fmt.Errorf("make a certificate: %w", err)
 	}

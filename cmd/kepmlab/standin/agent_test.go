@@ -168,7 +168,7 @@ func TestAgentTLSVersions(t *testing.T) {
 func TestAgentNewCertificatePerStart(t *testing.T) {
 	var serials [2]string
 	for i := range serials {
-		c, err := tlsConfig(time.Now(), false)
+		c, err := tlsConfig(time.Now(), Knobs{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -75,8 +75,8 @@ func TestReadSettingsEnvironmentWins(t *testing.T) {
 }
 
 func TestReadKnobs(t *testing.T) {
-	k := ReadKnobs([]string{"KEEPER_LAB_FAIL=never_up", "KEEPER_LAB_WHEN=hardened", "KEEPER_LAB_TLS_MIN=1.0", "KEEPER_LAB_BIND=0.0.0.0", "PATH=/bin"})
-	if want := (Knobs{Fail: NeverUp, WhenHardened: true, OldTLS: true, Bind: "0.0.0.0"}); k != want {
+	k := ReadKnobs([]string{"KEEPER_LAB_FAIL=never_up", "KEEPER_LAB_WHEN=hardened", "KEEPER_LAB_TLS_MIN=1.0", "KEEPER_LAB_BIND=0.0.0.0", "KEEPER_LAB_CERT_DAYS=5", "KEEPER_LAB_CERT_FILE=x", "PATH=/bin"})
+	if want := (Knobs{Fail: NeverUp, WhenHardened: true, OldTLS: true, Bind: "0.0.0.0", CertDays: 5, CertFile: "x"}); k != want {
 		t.Errorf("got %+v, want %+v", k, want)
 	}
 	for hosts, want := range map[string]Failure{"*": "", "localhost": NeverUp} {

@@ -6,7 +6,10 @@
 // can be told to misbehave (Knobs). It enforces nothing.
 package standin
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Version is the agent version the stand-in reports and its package carries.
 const Version = "2.0.82"
@@ -36,6 +39,8 @@ type Knobs struct {
 	WhenHardened bool    // KEEPER_LAB_WHEN=hardened: only if AllowedHosts is not "*"
 	OldTLS       bool    // KEEPER_LAB_TLS_MIN=1.0: TLS 1.0 and 1.1 are accepted too
 	Bind         string  // KEEPER_LAB_BIND: where the HTTPS port listens; empty: 127.0.0.1
+	CertDays     int     // KEEPER_LAB_CERT_DAYS: for how many days more its certificate is valid; 0: a year
+	CertFile     string  // KEEPER_LAB_CERT_FILE: PEM of a custom certificate, its chain and key; empty: self-signed
 }
 
 // ReadKnobs finds the knobs in an environment as os.Environ returns it. Values
@@ -53,6 +58,10 @@ func ReadKnobs(environ []string) Knobs {
 			k.OldTLS = value == "1.0"
 		case "KEEPER_LAB_BIND":
 			k.Bind = value
+		case "KEEPER_LAB_CERT_DAYS":
+			k.CertDays, _ = strconv.Atoi(value) // what is no number leaves it off
+		case "KEEPER_LAB_CERT_FILE":
+			k.CertFile = value
 		}
 	}
 	return k
