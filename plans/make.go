@@ -90,6 +90,11 @@ func (f Fleet) lookAt(ctx context.Context, g provider.Goal) looked {
 		return looked{problem: problemOf(err)}
 	}
 	defer conn.Close()
+	return f.lookOver(ctx, conn, g)
+}
+
+// lookOver looks over a connection that is open.
+func (f Fleet) lookOver(ctx context.Context, conn transport.Conn, g provider.Goal) looked {
 	look, err := f.look(ctx, conn, g, provider.Questions)
 	if err != nil {
 		return looked{problem: problemOf(err)}

@@ -37,6 +37,7 @@ type standIn struct {
 
 	before  string // settings before the transaction
 	after   string
+	meters  int
 	phase   provider.Phase
 	ending  provider.Ending
 	dials   int
@@ -115,6 +116,12 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 		}
 		h.settle(provider.Verdict(s.Args[0]))
 		return transport.Output{}, nil
+	case "meter":
+		if h.noFresh {
+			return transport.Output{}, &transport.Error{Kind: transport.ErrElevate, Doing: "elevate"}
+		}
+		h.meters++
+		return transport.Output{Stdout: fmt.Appendf(nil, "newest %d\ncursor s=1;i=2\nlines 6\nnonsense\n", 100*h.meters)}, nil
 	case "login.sh":
 		if h.noFresh {
 			return transport.Output{}, &transport.Error{Kind: transport.ErrElevate, Doing: "elevate"}
@@ -159,6 +166,8 @@ func (f family) Read(transport.Output) (provider.Facts, error) {
 	}
 	return facts, nil
 }
+
+func (f family) Meter(string) transport.Script { return transport.Script{Name: "meter"} }
 
 func (f family) Begin(t provider.Transaction) transport.Script {
 	return transport.Script{Name: "begin", Stdin: t.Files[0].Bytes}

@@ -13,6 +13,9 @@ import "github.com/kepmctl/kepmctl/transport"
 type Looker interface {
 	Look(Goal) transport.Script
 	Read(transport.Output) (Facts, error)
+	// Meter reads what ReadMeter understands: what work costs the host. The cursor
+	// is that of an earlier reading, or empty.
+	Meter(cursor string) transport.Script
 }
 
 // A Changer carries out transactions on a host of one family of systems. All

@@ -21,8 +21,11 @@ type Answer struct {
 	TLSError     string   // why the handshake failed
 	Certificates [][]byte // DER, leaf first
 	Replies      []Reply  // one per host asked, in order; shorter if asking broke off
-	Means        string   // "tunnel", or the program that asked on the host
+	Means        string   // ByTunnel, or the program that asked on the host
 }
+
+// ByTunnel is how a question is put where the connection reaches ports.
+const ByTunnel = "tunnel"
 
 // A Reply is the start of an HTTP response.
 type Reply struct {

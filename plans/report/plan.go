@@ -220,31 +220,11 @@ func (t *Text) byHost(p *plans.Plan) {
 
 // silent groups the hosts that gave no answer by what stood in the way.
 func (t *Text) silent(p *plans.Plan) {
-	byKind := map[string][]plans.HostPlan{}
+	var hosts causes
 	for _, h := range p.Silent() {
-		byKind[h.Problem.Kind] = append(byKind[h.Problem.Kind], h)
+		hosts.add(h.Name, *h.Problem)
 	}
-	kinds := make([]string, 0, len(byKind))
-	for k := range byKind {
-		kinds = append(kinds, k)
-	}
-	slices.Sort(kinds)
-	if len(kinds) > 0 {
-		t.line("No answer\n")
-	}
-	for _, kind := range kinds {
-		hosts := byKind[kind]
-		names := make([]string, len(hosts))
-		for i, h := range hosts {
-			names[i] = h.Name
-		}
-		t.line("  ? %s   %s", kind, hostCount(len(hosts)))
-		t.line("    why: %s: %s", hosts[0].Name, hosts[0].Problem.Message)
-		if hint := hosts[0].Problem.Hint; hint != "" {
-			t.line("    fix: %s", hint)
-		}
-		t.line("    %s\n", list(names, t.View == Full))
-	}
+	t.causes("No answer", "?", hosts)
 }
 
 func (t *Text) planSummary(p *plans.Plan) {

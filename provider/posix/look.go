@@ -60,6 +60,11 @@ func plugins(g provider.Goal) []string {
 	return args
 }
 
+// Meter is meter.sh.
+func (looker) Meter(cursor string) transport.Script {
+	return transport.Script{Name: "meter.sh", Text: text("meter.sh"), Args: []string{cursor}, Elevate: true}
+}
+
 // rows are the directories that the goal bounds.
 func rows(g provider.Goal) []string {
 	var list []string

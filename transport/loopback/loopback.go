@@ -20,8 +20,6 @@ const (
 	headerLimit = 64 << 10
 )
 
-const byTunnel = "tunnel"
-
 // versions are the TLS versions that a question may name, as scripts/ask.sh
 // knows them.
 var versions = map[uint16]string{
@@ -44,7 +42,7 @@ func Ask(ctx context.Context, c transport.Conn, questions []transport.Question) 
 			continue
 		}
 		if tunnels {
-			a.Means = byTunnel
+			a.Means = transport.ByTunnel
 			if err := throughTunnel(ctx, tunneler, a); !errors.Is(err, transport.ErrNoTunnel) {
 				continue
 			}
