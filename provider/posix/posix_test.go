@@ -288,3 +288,18 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	}
 	return string(out)
 }
+
+// What systemd prints of a unit's environment is any text; words neither hang nor
+// invent bytes.
+func FuzzWords(f *testing.F) {
+	f.Add(`A=b "C=d \"e\"" x`)
+	f.Fuzz(func(t *testing.T, text string) {
+		total := 0
+		for _, w := range words(text) {
+			total += len(w)
+		}
+		if total > len(text) {
+			t.Errorf("%q became %q", text, words(text))
+		}
+	})
+}

@@ -173,7 +173,7 @@ var controlRows = []row{
 	{
 		name: "permissions", baseline: "permissions {\n path \"Jobs\" {\n users = \"none\"\n administrators = \"read_execute\"\n }\n path \".\" {\n users = \"read_execute\"\n administrators = \"read_execute\"\n }\n}",
 		spoil: "chown ops:ops /opt/keeper/sbin/Jobs; chmod 2777 /opt/keeper/sbin/Jobs",
-		plan:  []string{`# permissions["Jobs"]`, "owner user id"}, change: true, check: "stat -c '%a %U' /opt/keeper/sbin/Jobs", want: "2750 root",
+		plan:  []string{`# permissions["Jobs"]`, "owner user id"}, change: true, check: "stat -c '%a %U' /opt/keeper/sbin/Jobs", want: "2700 root",
 	},
 	{
 		name: "permissions with an ACL", baseline: "permissions {\n path \"Jobs\" {\n users = \"none\"\n administrators = \"read_execute\"\n }\n}",
