@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/kepmctl/kepmctl/plans"
 )
 
 func TestMain(m *testing.M) {
@@ -25,23 +28,42 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
-			return writeKey(filepath.Join(e.WorkDir, "key"))
+			if err := writeKey(filepath.Join(e.WorkDir, "locked"), "hunter2"); err != nil {
+				return err
+			}
+			return writeKey(filepath.Join(e.WorkDir, "key"), "")
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "schema": schema},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "schema": schema, "otherbuild": otherBuild},
 	})
 }
 
 // writeKey makes a private key that opens nothing.
-func writeKey(path string) error {
+func writeKey(path, passphrase string) error {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
 	}
 	block, err := ssh.MarshalPrivateKey(key, "")
+	if passphrase != "" {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte(passphrase))
+	}
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(path, pem.EncodeToMemory(block), 0o600)
+}
+
+// otherBuild FROM TO makes the plan that a build with other scripts would have made.
+func otherBuild(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: otherbuild FROM TO")
+	}
+	p, err := plans.Decode(strings.NewReader(ts.ReadFile(args[0])))
+	ts.Check(err)
+	p.Scripts = "posix:0000000000000000"
+	b, err := p.Encode()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
 }
 
 // code N ARGS... runs kepmctl and expects it to exit with N.
