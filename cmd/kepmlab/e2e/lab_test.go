@@ -35,6 +35,7 @@ func specs() []nspawn.Spec {
 		{Name: "bare", Bare: true},
 		{Name: "noforward", NoForwarding: true},
 		{Name: "password", Sudo: nspawn.SudoPassword},
+		{Name: "intercepted", Sudo: nspawn.SudoIntercepted},
 	}
 	for i := len(list); i < hostsTotal; i++ {
 		list = append(list, nspawn.Spec{Name: fmt.Sprintf("web-%02d", i+1)})
@@ -73,7 +74,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	fmt.Printf("%5.1f s  %d hosts are up\n", time.Since(began).Seconds(), len(fleet.Hosts()))
-	for _, h := range fleet.Hosts()[5:] {
+	for _, h := range fleet.Hosts()[6:] {
 		nextHost <- h
 	}
 	code = m.Run()

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,6 +41,9 @@ type Sudo string
 const (
 	SudoNoPassword Sudo = "nopasswd" // nothing; the default
 	SudoPassword   Sudo = "password" // the password in Lab.PasswordFile
+	// SudoIntercepted refuses as the agent does: only keepersudo and keeperagent
+	// elevate, and not even they while /etc/keeper-approval is there.
+	SudoIntercepted Sudo = "intercepted"
 )
 
 // A Spec is how one host is set up. The zero value, with a name, is an ordinary
@@ -104,7 +108,7 @@ func checkSpecs(specs []Spec) error {
 			return fmt.Errorf("make host %q: a name is up to 41 lower-case letters, digits and dashes", s.Name)
 		case seen[s.Name]:
 			return fmt.Errorf("make host %q: another has this name", s.Name)
-		case s.Sudo != "" && s.Sudo != SudoNoPassword && s.Sudo != SudoPassword:
+		case s.Sudo != "" && !slices.Contains([]Sudo{SudoNoPassword, SudoPassword, SudoIntercepted}, s.Sudo):
 			return fmt.Errorf("make host %q: unknown kind of sudo %q", s.Name, s.Sudo)
 		}
 		seen[s.Name] = true

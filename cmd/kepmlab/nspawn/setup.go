@@ -16,6 +16,14 @@ import (
 //go:embed scripts/layer.sh
 var layerScript string
 
+// What plays the agent's part in elevation on hosts with SudoIntercepted.
+var (
+	//go:embed files/intercept.sh
+	interceptScript string
+	//go:embed files/keepersudo.sh
+	keepersudoScript string
+)
+
 // makeLayer makes what all hosts of the lab share on top of the base image, in
 // dir: the agent's package, the lab's key and the account's password. What it runs
 // there is in group, so that Down can end it, should this program be killed.
@@ -95,6 +103,15 @@ func (h *Host) ownFiles() map[string]ownFile {
 	files["etc/ssh/sshd_config.d/host.conf"] = ownFile{sshd, 0o644}
 	if h.Spec.Sudo != SudoPassword {
 		files["etc/sudoers.d/kepmlab"] = ownFile{User + " ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440}
+	}
+	if h.Spec.Sudo == SudoIntercepted {
+		files["usr/local/sbin/kepm-intercept"] = ownFile{interceptScript, 0o755}
+		files["usr/local/bin/keepersudo"] = ownFile{keepersudoScript, 0o755}
+		files["usr/local/bin/keeperagent"] = ownFile{keepersudoScript, 0o755}
+		files["etc/pam.d/sudo"] = ownFile{
+			"account requisite pam_exec.so quiet stdout /usr/local/sbin/kepm-intercept\n" +
+				"@include common-auth\n@include common-account\n@include common-session-noninteractive\n", 0o644,
+		}
 	}
 	if h.Spec.KillUserProcesses {
 		files["etc/systemd/logind.conf.d/kepmlab.conf"] = ownFile{"[Login]\nKillUserProcesses=yes\n", 0o644}
