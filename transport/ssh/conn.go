@@ -21,6 +21,7 @@ type conn struct {
 	peer    transport.Identity
 	how     transport.Connection
 	secrets transport.Secrets
+	breaker *breaker
 	close   func() error
 	shells  map[bool]*session // by whether sudo started them
 }
@@ -31,9 +32,10 @@ type session struct {
 	uid int
 }
 
-func newConn(client *ssh.Client, address string, peer transport.Identity, how transport.Connection, secrets transport.Secrets) *conn {
+func newConn(d *Dialer, client *ssh.Client, h *hop, key string) *conn {
 	return &conn{
-		client: client, address: address, peer: peer, how: how, secrets: secrets,
+		client: client, address: h.address, how: h.how, secrets: d.Secrets, breaker: &d.breaker,
+		peer:   transport.Identity{HostKey: key, User: h.how.User},
 		close:  sync.OnceValue(client.Close),
 		shells: map[bool]*session{},
 	}

@@ -1,4 +1,5 @@
-// Package ssh reaches a host over SSH: plainly, or as root by sudo.
+// Package ssh reaches a host over SSH, through others if need be: plainly, or as
+// root by sudo or the agent's own means.
 package ssh
 
 import (
@@ -8,13 +9,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
-	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/kepmctl/kepmctl/transport"
@@ -34,91 +31,84 @@ const (
 // A Dialer opens SSH connections. It may be used by many goroutines; what it
 // read of known_hosts and of key files is kept for its life.
 type Dialer struct {
-	Secrets     transport.Secrets // passphrases and passwords; nil: there are none
+	Secrets     transport.Secrets // keys, passphrases and passwords; nil: there are none
 	AgentSocket string            // of the SSH agent; empty: there is none
 	Home        string            // for "~" and the default files below .ssh
 	User        string            // for connections that name no user
+	Now         func() time.Time  // for the validity of certificates; nil: time.Now
 	// NetDial opens the TCP connection; nil: directly.
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	known cache[string, *knownhosts.HostKeyDB]
-	keys  cache[keyFile, ssh.Signer]
+	known        cache[string, *knownHosts]
+	keys         cache[keySource, ssh.Signer]
+	certificates cache[string, *ssh.Certificate]
+	breaker      breaker
+}
+
+func (d *Dialer) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
 }
 
 // Dial connects and logs in, all within the connection's connect_timeout. The
 // kinds of its errors are transport.ErrUnreachable, ErrTimeout, ErrHostKey,
 // ErrAuth and ErrProtocol; the end of ctx is returned as ctx's own error.
 func (d *Dialer) Dial(ctx context.Context, h transport.Host) (transport.Conn, error) {
-	how := h.Connection
-	how.ConnectTimeout = orDefault(how.ConnectTimeout, defaultConnectTimeout)
-	how.CommandTimeout = orDefault(how.CommandTimeout, defaultCommandTimeout)
-	how.User = orDefault(how.User, d.User)
-	port := orDefault(h.Port, orDefault(how.Port, defaultPort))
-	address := net.JoinHostPort(h.Address, strconv.Itoa(port))
-
-	ctx, cancel := context.WithTimeout(ctx, how.ConnectTimeout)
-	defer cancel()
-	trust, err := d.trust(how, address)
+	hop, err := d.settle(h.Connection, h.Address, h.Port)
 	if err != nil {
 		return nil, err
 	}
-	login, err := d.login(ctx, how, address)
+	client, key, err := d.reach(ctx, hop)
 	if err != nil {
 		return nil, err
+	}
+	return newConn(d, client, hop, key), nil
+}
+
+// reach dials and logs in on a hop, and returns its host key too.
+func (d *Dialer) reach(ctx context.Context, h *hop) (*ssh.Client, string, error) {
+	ctx, patience, end := withPatience(ctx, h.how.ConnectTimeout)
+	defer end()
+	trust, err := d.trust(h)
+	if err != nil {
+		return nil, "", err
+	}
+	login, err := d.login(ctx, h)
+	if err != nil {
+		return nil, "", err
 	}
 	defer login.close()
-
-	a := attempt{address: address, limit: how.ConnectTimeout, trust: trust, login: login, netDial: d.NetDial}
-	client, err := a.dialPatiently(ctx, how.User)
+	a := attempt{
+		hop: h, trust: trust, netDial: d.NetDial,
+		proof: func() *proof {
+			return &proof{ctx: ctx, patience: patience, hop: h, login: login, breaker: &d.breaker, secrets: d.Secrets}
+		},
+	}
+	client, err := a.dialPatiently(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return newConn(client, address, transport.Identity{HostKey: *trust.seen.Load(), User: how.User}, how, d.Secrets), nil
+	return client, *trust.seen.Load(), nil
 }
 
-// orDefault is v, or def where v is its type's zero.
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
-}
-
-// path is a file of the configuration, with "~/" replaced by the home.
-func (d *Dialer) path(file string) string {
-	if rest, ok := strings.CutPrefix(file, "~/"); ok {
-		return filepath.Join(d.Home, rest)
-	}
-	return file
-}
-
-// An attempt is all that is needed to dial one host.
+// An attempt is all that is needed to dial one machine.
 type attempt struct {
-	address string
-	limit   time.Duration
+	hop     *hop
 	trust   *trust
-	login   *login
+	proof   func() *proof // a fresh one for each connection
 	netDial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	connected bool // by TCP, the last time
 }
 
-func (a *attempt) doing() string { return "dial " + a.address }
-
 // dialPatiently dials again when the server dropped the connection before it
 // showed its key: nothing was asked of the host by then.
-func (a *attempt) dialPatiently(ctx context.Context, user string) (*ssh.Client, error) {
-	config := &ssh.ClientConfig{
-		User:              user,
-		Auth:              []ssh.AuthMethod{ssh.PublicKeys(a.login.signers...)},
-		HostKeyCallback:   a.trust.check,
-		HostKeyAlgorithms: a.trust.algorithms(a.address),
-		ClientVersion:     "SSH-2.0-kepmctl",
-	}
+func (a *attempt) dialPatiently(ctx context.Context) (*ssh.Client, error) {
 	backoff := firstBackoff
 	for n := 1; ; n++ {
-		client, err := a.dialOnce(ctx, config)
+		client, err := a.dialOnce(ctx)
 		if err == nil {
 			return client, nil
 		}
@@ -129,22 +119,31 @@ func (a *attempt) dialPatiently(ctx context.Context, user string) (*ssh.Client, 
 	}
 }
 
-func (a *attempt) dialOnce(ctx context.Context, config *ssh.ClientConfig) (*ssh.Client, error) {
+func (a *attempt) dialOnce(ctx context.Context) (*ssh.Client, error) {
 	netDial := a.netDial
 	if netDial == nil {
 		netDial = new(net.Dialer).DialContext
 	}
-	nc, err := netDial(ctx, "tcp", a.address)
+	nc, err := netDial(ctx, "tcp", a.hop.address)
 	a.connected = err == nil
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	defer stop()
-	sc, channels, requests, err := ssh.NewClientConn(nc, a.address, config)
+	p := a.proof()
+	sc, channels, requests, err := ssh.NewClientConn(nc, a.trust.address, &ssh.ClientConfig{
+		User:              a.hop.how.User,
+		AuthCallback:      p.next,
+		HostKeyCallback:   a.trust.check,
+		HostKeyAlgorithms: a.trust.algorithms(),
+		ClientVersion:     "SSH-2.0-kepmctl",
+	})
 	if err != nil {
-		return nil, err
+		_ = nc.Close()
+		return nil, p.ended(err)
 	}
+	p.judged(accepted)
 	client := ssh.NewClient(sc, channels, requests)
 	if !stop() {
 		_ = client.Close()
@@ -173,25 +172,21 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // explain gives a failed dial its kind.
 func (a *attempt) explain(ctx context.Context, err error) error {
 	known, isKnown := errors.AsType[*transport.Error](err)
-	text := err.Error()
-	e := &transport.Error{Kind: transport.ErrProtocol, Doing: a.doing(), Err: errors.New(printable(text))}
+	e := &transport.Error{Kind: transport.ErrProtocol, Doing: a.hop.doing(), Err: errors.New(printable(err.Error()))}
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return fmt.Errorf("%s: %w", a.doing(), context.Canceled)
+	case cancelled(ctx):
+		return fmt.Errorf("%s: %w", a.hop.doing(), context.Canceled)
 	case isKnown:
 		return known
 	case !a.connected && !dropped(err):
 		e.Kind, e.Err = transport.ErrUnreachable, err
+		if timedOut(ctx) {
+			e.Err = fmt.Errorf("no answer within %s", a.hop.how.ConnectTimeout)
+		}
 		e.Hint = "check the address, the port, and that nothing on the way filters it"
-	case ctx.Err() != nil:
-		e.Kind, e.Err = transport.ErrTimeout, fmt.Errorf("connected, but not logged in within %s", a.limit)
+	case timedOut(ctx):
+		e.Kind, e.Err = transport.ErrTimeout, fmt.Errorf("connected, but not logged in within %s", a.hop.how.ConnectTimeout)
 		e.Hint = "the host or its name service may be overloaded; raise connect_timeout"
-	case strings.Contains(text, "unable to authenticate"):
-		e.Kind, e.Err = transport.ErrAuth, fmt.Errorf("the server accepted none of: %s", a.login)
-		e.Hint = "check the user, and that the account's authorized_keys holds the key"
-	case strings.Contains(text, "Too many authentication failures"):
-		e.Kind, e.Err = transport.ErrAuth, fmt.Errorf("too many keys were refused: %s", a.login)
-		e.Hint = "name the one private_key_file, with agent = false"
 	case dropped(err):
 		e.Kind, e.Err = transport.ErrUnreachable, errors.New("the server hung up during the handshake")
 		e.Hint = "the server may refuse this address, or have too many logins under way (MaxStartups)"

@@ -297,6 +297,27 @@ func TestKeyFiles(t *testing.T) {
 	}
 }
 
+// startAgent serves a keyring until the test ends, and returns its socket.
+func startAgent(t *testing.T, keyring agent.Agent) string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "agent")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _ = agent.ServeAgent(keyring, c); _ = c.Close() }()
+		}
+	}()
+	return socket
+}
+
 func TestAgent(t *testing.T) {
 	s := &server{}
 	d, h := s.start(t)
@@ -310,21 +331,7 @@ func TestAgent(t *testing.T) {
 	if err := keyring.Add(agent.AddedKey{PrivateKey: private}); err != nil {
 		t.Fatal(err)
 	}
-	socket := filepath.Join(t.TempDir(), "agent")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _ = agent.ServeAgent(keyring, c) }()
-		}
-	}()
+	socket := startAgent(t, keyring)
 
 	fails(t, d, h, transport.ErrAuth, "~/.ssh/id_ed25519")
 	d.AgentSocket = socket

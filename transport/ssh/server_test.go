@@ -31,6 +31,7 @@ type server struct {
 	hostKeys []ssh.Signer
 	accept   func(ssh.PublicKey) bool                   // nil: every key
 	exec     func(ch ssh.Channel, command string)       // nil: run it
+	config   func(*ssh.ServerConfig)                    // changes how one logs in
 	tunnel   func(port int) (ssh.RejectionReason, bool) // nil: allow
 	bin      string                                     // before the usual directories on PATH
 	drop     int                                        // so many connections are dropped at once
@@ -77,6 +78,9 @@ func (s *server) start(t *testing.T) (*Dialer, transport.Host) {
 	}
 	for _, key := range s.hostKeys {
 		config.AddHostKey(key)
+	}
+	if s.config != nil {
+		s.config(config)
 	}
 	go s.serve(config)
 

@@ -1,11 +1,11 @@
 package ssh
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"path/filepath"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,54 +17,73 @@ import (
 	"github.com/kepmctl/kepmctl/transport"
 )
 
-// A trust judges the host keys of one dial by a known_hosts file.
+// A trust judges the host keys of one dial by known_hosts files.
 type trust struct {
-	address string
-	file    string
-	db      *knownhosts.HostKeyDB
+	hop     *hop
+	address string // under which the files have the machine
+	known   *knownHosts
+	held    []knownhosts.PublicKey
 	seen    atomic.Pointer[string] // the key that was trusted; nil before
 }
 
-func (d *Dialer) trust(how transport.Connection, address string) (*trust, error) {
-	file := d.path(how.KnownHostsFile)
-	if file == "" {
-		file = filepath.Join(d.Home, ".ssh", "known_hosts")
-	}
-	db, err := d.known.get(file, func() (*knownhosts.HostKeyDB, error) {
-		db, err := knownhosts.NewDB(file)
-		// Without the file no host is known; the fingerprint that is shown then
-		// helps more than the missing file.
-		if errors.Is(err, fs.ErrNotExist) {
-			return knownhosts.NewDB()
-		}
-		return db, err
-	})
+func (d *Dialer) trust(h *hop) (*trust, error) {
+	known, err := d.known.get(strings.Join(h.known, "\x00"), func() (*knownHosts, error) { return openKnownHosts(h.known) })
 	if err != nil {
 		return nil, &transport.Error{
-			Kind: transport.ErrHostKey, Doing: "dial " + address, Err: err,
+			Kind: transport.ErrHostKey, Doing: h.doing(), Err: err,
 			Hint: "correct known_hosts_file",
 		}
 	}
-	return &trust{address: address, file: file, db: db}, nil
+	// Names are in lower case there, and an alias stands alone, without a port.
+	t := &trust{hop: h, address: strings.ToLower(h.address), known: known}
+	if h.alias != "" {
+		t.address = net.JoinHostPort(strings.ToLower(h.alias), "22")
+	}
+	t.held = known.held(t.address)
+	return t, nil
 }
 
-// algorithms are those of the keys the file holds for the host, so that a host
-// with keys of several kinds shows the one that is known. For an unknown host
-// it is every sound one.
-func (t *trust) algorithms(address string) []string {
-	sound := ssh.SupportedAlgorithms().HostKeys
-	known := slices.DeleteFunc(t.db.HostKeyAlgorithms(address), func(a string) bool {
-		return !slices.Contains(sound, a)
-	})
-	if len(known) == 0 {
-		return sound
+// algorithms begin with those of the keys the files hold for the host, so that a
+// host with keys of several kinds shows the one that is known. A certificate is
+// asked for only where there is an authority for the host.
+func (t *trust) algorithms() []string {
+	var known, certificates, rest []string
+	for _, a := range ssh.SupportedAlgorithms().HostKeys {
+		certificate := strings.Contains(a, "-cert-v01@")
+		switch {
+		case certificate:
+			certificates = append(certificates, a)
+		case slices.ContainsFunc(t.held, func(k knownhosts.PublicKey) bool { return !k.Cert && kindOf(a) == k.Type() }):
+			known = append(known, a)
+		default:
+			rest = append(rest, a)
+		}
 	}
-	return known
+	if !slices.ContainsFunc(t.held, func(k knownhosts.PublicKey) bool { return k.Cert }) {
+		certificates = nil
+	}
+	return slices.Concat(certificates, known, rest)
+}
+
+// kindOf is the type of the keys that a signature algorithm uses.
+func kindOf(algorithm string) string {
+	if algorithm == ssh.KeyAlgoRSASHA256 || algorithm == ssh.KeyAlgoRSASHA512 {
+		return ssh.KeyAlgoRSA
+	}
+	return algorithm
 }
 
 // check is called at each exchange of keys, during the dial and later.
-func (t *trust) check(hostname string, remote net.Addr, key ssh.PublicKey) error {
-	err := t.db.HostKeyCallback()(hostname, remote, key)
+func (t *trust) check(_ string, remote net.Addr, key ssh.PublicKey) error {
+	err := t.known.check(t.address, remote, key)
+	if t.hop.how.HostKeys == transport.HostKeysAcceptNew && knownhosts.IsHostUnknown(err) {
+		if err = t.known.accept(t.address, remote, key); err != nil && !errors.As(err, new(*xknownhosts.KeyError)) {
+			err = fmt.Errorf("add the new key %s to %s: %w", fingerprint(key), t.file(), err)
+		}
+	}
+	if err == nil && t.isAuthority(key) {
+		err = errors.New("the host presents its authority's key as its own")
+	}
 	if err == nil {
 		print := fingerprint(key)
 		t.seen.CompareAndSwap(nil, &print)
@@ -73,22 +92,50 @@ func (t *trust) check(hostname string, remote net.Addr, key ssh.PublicKey) error
 	return t.explain(err, key)
 }
 
+// isAuthority says whether a plain key is known only as an authority's, which
+// vouches for hosts but is no host's own.
+func (t *trust) isAuthority(key ssh.PublicKey) bool {
+	authority := false
+	for _, k := range t.held {
+		if bytes.Equal(k.Marshal(), key.Marshal()) {
+			if !k.Cert {
+				return false
+			}
+			authority = true
+		}
+	}
+	return authority
+}
+
+func (t *trust) file() string {
+	if len(t.known.files) == 0 {
+		return os.DevNull
+	}
+	return t.known.files[0]
+}
+
 // explain says why a key is not trusted.
 func (t *trust) explain(err error, key ssh.PublicKey) error {
 	e := &transport.Error{
-		Kind: transport.ErrHostKey, Doing: "dial " + t.address, Err: errors.New(printable(err.Error())),
-		Hint: "check the @cert-authority lines of " + t.file + ", and the host's certificate",
+		Kind: transport.ErrHostKey, Doing: t.hop.doing(), Err: errors.New(printable(err.Error())),
+		Hint: "check the @cert-authority lines of " + t.file() + ", and the host's certificate",
 	}
 	revoked, isRevoked := errors.AsType[*xknownhosts.RevokedError](err)
 	mismatch, ok := errors.AsType[*xknownhosts.KeyError](err)
+	_, isFile := errors.AsType[*os.PathError](err)
 	switch {
 	case isRevoked:
 		e.Err = fmt.Errorf("the host presents a revoked key: %s (%s:%d)", fingerprint(key), revoked.Revoked.Filename, revoked.Revoked.Line)
 		e.Hint = "give the host a new key"
+	case isFile:
+		e.Err, e.Hint = err, "host_keys = \"accept_new\" writes to known_hosts_file: make it writable, or use \"strict\""
 	case ok && len(mismatch.Want) == 0:
-		host, port, _ := net.SplitHostPort(t.address)
-		e.Err = fmt.Errorf("unknown host: it presents %s, and %s holds no key of it", fingerprint(key), t.file)
-		e.Hint = fmt.Sprintf("compare the fingerprint on the host itself, then: ssh-keyscan -p %s %s >> %s", port, host, t.file)
+		host, port, _ := net.SplitHostPort(t.hop.address)
+		e.Err = fmt.Errorf("unknown host: it presents %s, and %s holds no key of it", fingerprint(key), strings.Join(t.known.files, ", "))
+		e.Hint = fmt.Sprintf("compare the fingerprint on the host itself, then: ssh-keyscan -p %s %s >> %s", port, host, t.file())
+	case ok && t.onlyAuthorities():
+		e.Err = fmt.Errorf("it presents the plain key %s, and %s wants a certificate of its authority (line %d)", fingerprint(key), mismatch.Want[0].Filename, mismatch.Want[0].Line)
+		e.Hint = "give the host its certificate (sshd_config: HostCertificate), or add its key to " + t.file()
 	case ok:
 		var held []string
 		for _, w := range mismatch.Want {
@@ -96,9 +143,13 @@ func (t *trust) explain(err error, key ssh.PublicKey) error {
 		}
 		e.Err = fmt.Errorf("the key has changed: it presents %s, known is %s", fingerprint(key), strings.Join(held, ", "))
 		e.Hint = fmt.Sprintf("someone may be listening in; if the host was reinstalled: ssh-keygen -R %q -f %s",
-			knownhosts.Normalize(t.address), t.file)
+			knownhosts.Normalize(t.address), t.file())
 	}
 	return e
+}
+
+func (t *trust) onlyAuthorities() bool {
+	return len(t.held) > 0 && !slices.ContainsFunc(t.held, func(k knownhosts.PublicKey) bool { return !k.Cert })
 }
 
 // fingerprint is the kind of a key and its SHA-256; of a certificate, those of
