@@ -90,11 +90,13 @@ func TestPassword(t *testing.T) {
 			func(c *ssh.ServerConfig) {
 				asks(&shown, "", []string{"Password: "}, false)(c)
 				takes(&shown)(c)
-			}, "wr0ng", 1, []string{"offers password, keyboard-interactive"},
+			}, "wr0ng", 1,
+			[]string{"offers password, keyboard-interactive"},
 		},
 		{
 			"only keys",
-			func(c *ssh.ServerConfig) {}, "right", 0, []string{"takes none", "offers publickey", "private_key_file"},
+			func(c *ssh.ServerConfig) {}, "right", 0,
+			[]string{"takes none", "offers publickey", "private_key_file"},
 		},
 	}
 	for _, tt := range tests {

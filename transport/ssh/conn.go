@@ -17,12 +17,13 @@ import (
 // it, and keeps it: elevating again may not work while the agent is down.
 type conn struct {
 	client  *ssh.Client
-	address string
+	address string // for messages
 	peer    transport.Identity
 	how     transport.Connection
 	secrets transport.Secrets
 	breaker *breaker
 	close   func() error
+	pulse   *pulse
 	shells  map[bool]*session // by whether sudo started them
 }
 
@@ -32,11 +33,16 @@ type session struct {
 	uid int
 }
 
-func newConn(d *Dialer, client *ssh.Client, h *hop, key string) *conn {
+func newConn(d *Dialer, client *ssh.Client, h *hop, via *bastion, key string) *conn {
+	address := h.address
+	if via != nil {
+		address += " through " + via.String()
+	}
 	return &conn{
-		client: client, address: h.address, how: h.how, secrets: d.Secrets, breaker: &d.breaker,
+		client: client, address: address, how: h.how, secrets: d.Secrets, breaker: &d.breaker,
 		peer:   transport.Identity{HostKey: key, User: h.how.User},
 		close:  sync.OnceValue(client.Close),
+		pulse:  feel(client, d.KeepAlive),
 		shells: map[bool]*session{},
 	}
 }
@@ -85,7 +91,7 @@ func (c *conn) runError(ctx context.Context, doing, script string, err error) er
 		e.Kind, e.Err = transport.ErrTimeout, fmt.Errorf("no end within %s", c.how.CommandTimeout)
 		e.Hint = "raise command_timeout"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		e.Kind, e.Err = transport.ErrUnreachable, fmt.Errorf("connection lost while running %s, which may have run in part", script)
+		e.Kind, e.Err = transport.ErrUnreachable, fmt.Errorf("connection lost while running %s, which may have run in part%s", script, c.pulse.reason())
 	}
 	return e
 }

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,6 +39,7 @@ type Dialer struct {
 	Home        string            // for "~" and the default files below .ssh
 	User        string            // for connections that name no user
 	Now         func() time.Time  // for the validity of certificates; nil: time.Now
+	KeepAlive   time.Duration     // between two questions for a sign of life; 0: 10 s. After three unanswered ones a connection is lost
 	// NetDial opens the TCP connection; nil: directly.
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -43,6 +47,23 @@ type Dialer struct {
 	keys         cache[keySource, ssh.Signer]
 	certificates cache[string, *ssh.Certificate]
 	breaker      breaker
+
+	mu       sync.Mutex
+	bastions map[way]*bastion
+	closed   bool
+}
+
+// Close ends the connections to the machines that lead to others, and with them
+// those of the hosts behind. No host behind them can be dialled any more.
+func (d *Dialer) Close() error {
+	d.mu.Lock()
+	d.closed = true
+	all := slices.Collect(maps.Values(d.bastions))
+	d.mu.Unlock()
+	for _, b := range all {
+		b.close()
+	}
+	return nil
 }
 
 func (d *Dialer) now() time.Time {
@@ -52,23 +73,35 @@ func (d *Dialer) now() time.Time {
 	return d.Now()
 }
 
+func (d *Dialer) netDial(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.NetDial != nil {
+		return d.NetDial(ctx, network, address)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
+}
+
 // Dial connects and logs in, all within the connection's connect_timeout. The
 // kinds of its errors are transport.ErrUnreachable, ErrTimeout, ErrHostKey,
 // ErrAuth and ErrProtocol; the end of ctx is returned as ctx's own error.
 func (d *Dialer) Dial(ctx context.Context, h transport.Host) (transport.Conn, error) {
-	hop, err := d.settle(h.Connection, h.Address, h.Port)
+	hop, err := d.settle(h.Connection, h.Address, h.Name, h.Port)
 	if err != nil {
 		return nil, err
 	}
-	client, key, err := d.reach(ctx, hop)
+	via, err := d.bastion(hop)
 	if err != nil {
 		return nil, err
 	}
-	return newConn(d, client, hop, key), nil
+	client, key, err := d.reach(ctx, hop, via)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(d, client, hop, via, key), nil
 }
 
-// reach dials and logs in on a hop, and returns its host key too.
-func (d *Dialer) reach(ctx context.Context, h *hop) (*ssh.Client, string, error) {
+// reach dials and logs in on a hop, and returns its host key too. Its limit does
+// not count the time that those before it take, who have limits of their own.
+func (d *Dialer) reach(ctx context.Context, h *hop, via *bastion) (*ssh.Client, string, error) {
 	ctx, patience, end := withPatience(ctx, h.how.ConnectTimeout)
 	defer end()
 	trust, err := d.trust(h)
@@ -81,10 +114,16 @@ func (d *Dialer) reach(ctx context.Context, h *hop) (*ssh.Client, string, error)
 	}
 	defer login.close()
 	a := attempt{
-		hop: h, trust: trust, netDial: d.NetDial,
+		hop: h, trust: trust, netDial: d.netDial,
 		proof: func() *proof {
 			return &proof{ctx: ctx, patience: patience, hop: h, login: login, breaker: &d.breaker, secrets: d.Secrets}
 		},
+	}
+	if via != nil {
+		a.netDial = via.dialFrom
+		if err := patience.hold(func() error { _, err := via.login(ctx); return err }); err != nil {
+			return nil, "", a.explain(ctx, via.through(h.address, err))
+		}
 	}
 	client, err := a.dialPatiently(ctx)
 	if err != nil {
@@ -120,11 +159,7 @@ func (a *attempt) dialPatiently(ctx context.Context) (*ssh.Client, error) {
 }
 
 func (a *attempt) dialOnce(ctx context.Context) (*ssh.Client, error) {
-	netDial := a.netDial
-	if netDial == nil {
-		netDial = new(net.Dialer).DialContext
-	}
-	nc, err := netDial(ctx, "tcp", a.hop.address)
+	nc, err := a.netDial(ctx, "tcp", a.hop.address)
 	a.connected = err == nil
 	if err != nil {
 		return nil, err

@@ -91,15 +91,15 @@ func (b *beginning) explain(ctx context.Context, err error, channel *ssh.Session
 		status = exitStatus(channel)
 	}
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
+	case cancelled(ctx):
 		return fmt.Errorf("%s: %w", doing, context.Canceled)
-	case ctx.Err() != nil && b.sudo:
+	case timedOut(ctx) && b.sudo:
 		e.Err = fmt.Errorf("%w: sudo did not end within %s%s", transport.ErrTimeout, b.conn.how.ConnectTimeout, b.words())
 		e.Hint = "something holds sudo up (a name service, the agent's policy, a second factor); try it by hand"
-	case ctx.Err() != nil:
+	case timedOut(ctx):
 		e.Kind, e.Err = transport.ErrTimeout, fmt.Errorf("the login's shell did not start within %s%s", b.conn.how.ConnectTimeout, b.words())
 	case over && status == noStatus:
-		e.Kind, e.Err = transport.ErrUnreachable, errors.New("connection lost")
+		e.Kind, e.Err = transport.ErrUnreachable, errors.New("connection lost"+b.conn.pulse.reason())
 	case over && b.sudo:
 		e.Hint, e.Err = b.refusal(status)
 	case over:

@@ -12,8 +12,11 @@ import (
 // A hop is one machine on the way to a host, the host itself too, with
 // everything settled: what the connection says, else the defaults.
 type hop struct {
-	address string               // of what is dialled, with port
-	how     transport.Connection // with user and limits
+	host    string                // as configured
+	given   transport.Connection  // as configured
+	address string                // of what is dialled, with port
+	how     transport.Connection  // with user and limits
+	via     *transport.Connection // the machine that leads there; nil: directly
 
 	keys         []keySource
 	named        bool // the connection names its key: no other will do
@@ -38,12 +41,13 @@ func (h *hop) looked() []string {
 }
 
 // settle fills in what the connection leaves open.
-func (d *Dialer) settle(how transport.Connection, host string, port int) (*hop, error) {
+func (d *Dialer) settle(how transport.Connection, host, name string, port int) (*hop, error) {
+	given := how
 	how.ConnectTimeout = orDefault(how.ConnectTimeout, defaultConnectTimeout)
 	how.CommandTimeout = orDefault(how.CommandTimeout, defaultCommandTimeout)
 	how.User = orDefault(how.User, d.User)
 	port = orDefault(port, orDefault(how.Port, defaultPort))
-	h := &hop{how: how, address: net.JoinHostPort(host, strconv.Itoa(port)), agentSocket: d.AgentSocket}
+	h := &hop{host: host, given: given, how: how, via: how.Via, address: net.JoinHostPort(host, strconv.Itoa(port)), agentSocket: d.AgentSocket}
 	d.settleKeys(h)
 	h.known = []string{d.path(orDefault(how.KnownHostsFile, "~/.ssh/known_hosts"))}
 	return h, nil

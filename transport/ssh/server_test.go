@@ -100,6 +100,11 @@ func (s *server) start(t *testing.T) (*Dialer, transport.Host) {
 
 func (s *server) stop() {
 	_ = s.listener.Close()
+	s.cut()
+}
+
+// cut breaks every connection; new ones are served.
+func (s *server) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {

@@ -74,7 +74,8 @@ func kindOf(algorithm string) string {
 }
 
 // check is called at each exchange of keys, during the dial and later.
-func (t *trust) check(_ string, remote net.Addr, key ssh.PublicKey) error {
+func (t *trust) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+	remote := &net.TCPAddr{IP: net.IPv4zero} // the name counts, and behind a bastion there is no address
 	err := t.known.check(t.address, remote, key)
 	if t.hop.how.HostKeys == transport.HostKeysAcceptNew && knownhosts.IsHostUnknown(err) {
 		if err = t.known.accept(t.address, remote, key); err != nil && !errors.As(err, new(*xknownhosts.KeyError)) {
