@@ -38,6 +38,7 @@ type Dialer struct {
 	AgentSocket string            // of the SSH agent; empty: there is none
 	Home        string            // for "~" and the default files below .ssh
 	User        string            // for connections that name no user
+	ConfigFile  string            // the user's own ssh_config, asked where a connection is silent; empty: none
 	Now         func() time.Time  // for the validity of certificates; nil: time.Now
 	KeepAlive   time.Duration     // between two questions for a sign of life; 0: 10 s. After three unanswered ones a connection is lost
 	// NetDial opens the TCP connection; nil: directly.
@@ -46,6 +47,7 @@ type Dialer struct {
 	known        cache[string, *knownHosts]
 	keys         cache[keySource, ssh.Signer]
 	certificates cache[string, *ssh.Certificate]
+	configs      cache[string, []directive]
 	breaker      breaker
 
 	mu       sync.Mutex
@@ -84,7 +86,7 @@ func (d *Dialer) netDial(ctx context.Context, network, address string) (net.Conn
 // kinds of its errors are transport.ErrUnreachable, ErrTimeout, ErrHostKey,
 // ErrAuth and ErrProtocol; the end of ctx is returned as ctx's own error.
 func (d *Dialer) Dial(ctx context.Context, h transport.Host) (transport.Conn, error) {
-	hop, err := d.settle(h.Connection, h.Address, h.Name, h.Port)
+	hop, err := d.settle(h.Connection, h.Address, h.Address == h.Name, h.Port)
 	if err != nil {
 		return nil, err
 	}

@@ -180,6 +180,13 @@ func (c *conn) notRoot(uid int) error {
 	return e
 }
 
+// printableWhole is printable for a text of any length that only this machine's
+// files had a part in.
+func printableWhole(text string) string {
+	q := strconv.Quote(text)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+}
+
 // printable is text that a host had a part in, without anything that a terminal
 // would obey, and not longer than quoteLimit bytes before escaping.
 func printable(text string) string {

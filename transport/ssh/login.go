@@ -115,9 +115,6 @@ func (d *Dialer) addCertificates(l *login, h *hop) error {
 	for _, named := range h.certificates {
 		file := d.path(named)
 		c, err := d.certificates.get(file, func() (*ssh.Certificate, error) { return readCertificate(file) })
-		if errors.Is(err, fs.ErrNotExist) && h.how.CertificateFile == "" {
-			continue // as ssh does with those of its configuration
-		}
 		var both ssh.Signer
 		if err == nil {
 			err = validity(c, d.now())
@@ -125,11 +122,15 @@ func (d *Dialer) addCertificates(l *login, h *hop) error {
 		if err == nil {
 			both, err = certified(c, l.signers)
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+			l.offer(both, file, c, h.how.User)
+		case h.how.CertificateFile == "": // of the SSH configuration, which may name several
+			l.remarks = append(l.remarks, fmt.Sprintf("%s was not used: %s", file, err))
+		default:
 			return authError(h, fmt.Errorf("use certificate %s: %w", file, err),
 				"have a new certificate issued for this key (ssh-keygen -L -f "+file+" shows it), or leave certificate_file out")
 		}
-		l.offer(both, file, c, h.how.User)
 	}
 	return nil
 }

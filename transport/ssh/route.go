@@ -41,7 +41,7 @@ func (d *Dialer) bastion(to *hop) (*bastion, error) {
 func (d *Dialer) chain(to *hop) ([]*hop, error) {
 	seen := []*hop{to}
 	for c := to.via; c != nil; {
-		h, err := d.settle(*c, c.Address, "", 0)
+		h, err := d.settle(*c, c.Address, true, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -61,7 +61,7 @@ func TestAcceptNew(t *testing.T) {
 
 func mustSettle(t *testing.T, d *Dialer, h transport.Host) *hop {
 	t.Helper()
-	hop, err := d.settle(h.Connection, h.Address, h.Name, h.Port)
+	hop, err := d.settle(h.Connection, h.Address, h.Address == h.Name, h.Port)
 	if err != nil {
 		t.Fatal(err)
 	}
