@@ -65,6 +65,11 @@ func Sudo(prompt, token string) string {
 	return "env LC_ALL=C sudo -S -p " + quote(prompt) + " -- " + Bootstrap(token)
 }
 
+// Elevated is the command line that starts the bootstrap as root by a program
+// that is given a command and nothing else: keepersudo or keeperagent, whose
+// options are not known.
+func Elevated(program, token string) string { return program + " " + Bootstrap(token) }
+
 // frame is one script as the bootstrap reads it: the marker, the arguments, the
 // text, the marker again, the length of the script's standard input, that, and a
 // newline.

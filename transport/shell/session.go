@@ -57,14 +57,28 @@ func Token() string { return rand.Text() }
 
 // Start waits until the bootstrap says that it is ready, and returns the user
 // id it runs with. Until then hear, if there is one, is called with all of
-// standard error so far whenever something was added to it (a program may be
-// asking for a password there); an error of hear ends the session and is
-// returned. An end of the streams is io.ErrUnexpectedEOF.
-func (s *Session) Start(token string, hear func(said []byte) error) (uid int, err error) {
+// standard output and of standard error so far whenever something was added to
+// one of them (a program may be asking for a password there), never twice at
+// once; an error of hear ends the session and is returned. An end of the streams
+// is io.ErrUnexpectedEOF.
+func (s *Session) Start(token string, hear func(stdout, stderr []byte) error) (uid int, err error) {
 	s.out, s.errs = bufio.NewReader(s.Stdout), bufio.NewReader(s.Stderr)
+	var mu sync.Mutex
+	var said [2][]byte
+	pass := func(stream int) func([]byte) error {
+		return func(all []byte) error {
+			if hear == nil {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			said[stream] = all
+			return hear(said[0], said[1])
+		}
+	}
 	err = s.together(
-		func() (err error) { uid, err = readUID(s.out, token); return err },
-		func() error { return listen(s.errs, token, hear) },
+		func() (err error) { uid, err = readUID(s.out, token, pass(0)); return err },
+		func() error { return listen(s.errs, "\n"+token+" "+name+"\n", pass(1)) },
 	)
 	return uid, err
 }
@@ -138,31 +152,28 @@ func write(w io.Writer, b []byte) error {
 }
 
 // readUID skips what the login prints until the line "TOKEN UID".
-func readUID(r *bufio.Reader, token string) (int, error) {
-	for skipped := 0; ; {
-		line, err := r.ReadSlice('\n')
-		if skipped += len(line); skipped > noiseLimit {
-			return 0, fmt.Errorf("%w: more than %d bytes before the shell was ready", transport.ErrProtocol, noiseLimit)
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return 0, ended(err)
-		}
-		id, ok := strings.CutPrefix(string(line), token+" ")
-		if !ok {
-			continue
-		}
-		uid, err := strconv.ParseUint(strings.TrimSuffix(id, "\n"), 10, 32)
-		if err != nil {
-			return 0, fmt.Errorf("%w: the user id is not a number", transport.ErrProtocol)
-		}
-		return int(uid), nil
+func readUID(r *bufio.Reader, token string, hear func([]byte) error) (int, error) {
+	if err := listen(r, "\n"+token+" ", hear); err != nil {
+		return 0, err
 	}
+	line, err := r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return 0, fmt.Errorf("%w: the user id is not a number", transport.ErrProtocol)
+	}
+	if err != nil {
+		return 0, ended(err)
+	}
+	uid, err := strconv.ParseUint(strings.TrimSuffix(string(line), "\n"), 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%w: the user id is not a number", transport.ErrProtocol)
+	}
+	return int(uid), nil
 }
 
-// listen passes on what standard error says until the line "TOKEN kepm".
-func listen(r *bufio.Reader, token string, hear func([]byte) error) error {
-	end := []byte("\n" + token + " " + name + "\n")
-	var said []byte
+// listen passes on what a stream says until the end comes, and reads no further.
+func listen(r *bufio.Reader, until string, hear func([]byte) error) error {
+	end := []byte(until)
+	said := []byte{}
 	for {
 		if _, err := r.Peek(1); err != nil {
 			return ended(err)
@@ -178,10 +189,7 @@ func listen(r *bufio.Reader, token string, hear func([]byte) error) error {
 			return err
 		}
 		if len(said) > noiseLimit {
-			return fmt.Errorf("%w: more than %d bytes of errors before the shell was ready", transport.ErrProtocol, noiseLimit)
-		}
-		if hear == nil {
-			continue
+			return fmt.Errorf("%w: more than %d bytes before the shell was ready", transport.ErrProtocol, noiseLimit)
 		}
 		if err := hear(said); err != nil {
 			return err

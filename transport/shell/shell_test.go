@@ -231,15 +231,17 @@ func TestFirstWords(t *testing.T) {
 
 func TestHearing(t *testing.T) {
 	refused := errors.New("refused")
-	s := scripted(t, "", "Password:", "", "")
-	_, err := s.Start("T", func(said []byte) error {
-		if bytes.HasSuffix(said, []byte("Password:")) {
-			return refused
+	for _, on := range [][2]string{{"", "Password:"}, {"Password:", ""}, {"noise\nPassword:", "more"}} {
+		s := scripted(t, on[0], on[1], "", "")
+		_, err := s.Start("T", func(stdout, stderr []byte) error {
+			if bytes.HasSuffix(stdout, []byte("Password:")) || bytes.HasSuffix(stderr, []byte("Password:")) {
+				return refused
+			}
+			return nil
+		})
+		if !errors.Is(err, refused) {
+			t.Errorf("the error is %v, want that of hear", err)
 		}
-		return nil
-	})
-	if !errors.Is(err, refused) {
-		t.Errorf("the error is %v, want that of hear", err)
 	}
 }
 

@@ -141,7 +141,7 @@ func (p *proof) answer(_, instruction string, questions []string, echos []bool) 
 			}
 			p.judged(unclear)
 		}
-		p.err = authError(p.hop, fmt.Errorf("the server asks %q%s, and nobody is here to answer", printable(asked), spoken(instruction)),
+		p.err = authError(p.hop, fmt.Errorf(`the server asks "%s"%s, and nobody is here to answer`, printable(asked), spoken(instruction)),
 			"only a single question for the password is answered: let this login in without a second factor, or by a key")
 		return nil, p.err
 	}
@@ -156,7 +156,7 @@ func spoken(instruction string) string {
 	if instruction = strings.TrimSpace(instruction); instruction == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (%q)", printable(instruction))
+	return ` ("` + printable(instruction) + `")`
 }
 
 // refusal says what was tried, and what the server would take.

@@ -79,7 +79,7 @@ func TestPassword(t *testing.T) {
 		{"asked for", asks(&shown, "", []string{"Password: "}, false), "right", 1, nil},
 		{"asked for in German", asks(&shown, "", []string{"ops@web-1's Passwort:"}, false), "right", 1, nil},
 		{"asked for, wrong", asks(&shown, "", []string{"Password: "}, false), "wr0ng", 1, []string{"accepted none", "not tried again"}},
-		{"a code", asks(&shown, "Duo\x1b[2J", []string{"Verification code: "}, false), "right", 0, []string{"Verification code:", `Duo\\x1b[2J`, "second factor"}},
+		{"a code", asks(&shown, "Duo\x1b[2J", []string{"Verification code: "}, false), "right", 0, []string{"Verification code:", `Duo\x1b[2J`, "second factor"}},
 		{"a one-time password", asks(&shown, "", []string{"One-time password (OATH) for ops: "}, false), "right", 0, []string{"One-time", "second factor"}},
 		{"a new password", asks(&shown, "", []string{"Current password: "}, false), "right", 0, []string{"Current password"}},
 		{"two questions", asks(&shown, "", []string{"Password: ", "Token: "}, false), "right", 0, []string{"Password: Token:"}},

@@ -24,7 +24,7 @@ type conn struct {
 	breaker *breaker
 	close   func() error
 	pulse   *pulse
-	shells  map[bool]*session // by whether sudo started them
+	shells  map[transport.Become]*session // by what started them
 }
 
 // A session is a running shell.
@@ -43,7 +43,7 @@ func newConn(d *Dialer, client *ssh.Client, h *hop, via *bastion, key string) *c
 		peer:   transport.Identity{HostKey: key, User: h.how.User},
 		close:  sync.OnceValue(client.Close),
 		pulse:  feel(client, d.KeepAlive),
-		shells: map[bool]*session{},
+		shells: map[transport.Become]*session{},
 	}
 }
 
@@ -77,7 +77,7 @@ func (c *conn) Run(ctx context.Context, s transport.Script) (transport.Output, e
 		return transport.Output{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	sh.Close()
-	delete(c.shells, c.bySudo(s.Elevate))
+	delete(c.shells, c.means(s.Elevate))
 	return transport.Output{}, c.runError(ctx, doing, s.Name, err)
 }
 
@@ -96,18 +96,28 @@ func (c *conn) runError(ctx context.Context, doing, script string, err error) er
 	return e
 }
 
-func (c *conn) bySudo(elevate bool) bool { return elevate && c.how.Become == transport.BecomeSudo }
+// means is what a script is started by: nothing but the login, or what gives the
+// rights of root.
+func (c *conn) means(elevate bool) transport.Become {
+	switch become := c.how.Become; become {
+	case transport.BecomeSudo, transport.BecomeKeeperSudo, transport.BecomeKeeperAgent:
+		if elevate {
+			return become
+		}
+	}
+	return transport.BecomeNone
+}
 
 // shell is the running shell with the rights asked for, started if need be.
 func (c *conn) shell(ctx context.Context, elevate bool) (*session, error) {
-	sudo := c.bySudo(elevate)
-	sh, ok := c.shells[sudo]
+	means := c.means(elevate)
+	sh, ok := c.shells[means]
 	if !ok {
 		var err error
-		if sh, err = c.start(ctx, sudo); err != nil {
+		if sh, err = c.start(ctx, means); err != nil {
 			return nil, err
 		}
-		c.shells[sudo] = sh
+		c.shells[means] = sh
 	}
 	if elevate && sh.uid != 0 {
 		return nil, c.notRoot(sh.uid)
@@ -117,9 +127,9 @@ func (c *conn) shell(ctx context.Context, elevate bool) (*session, error) {
 
 // start starts a shell within connect_timeout. When that passes, the connection
 // is closed: its server answers no more.
-func (c *conn) start(ctx context.Context, sudo bool) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.how.ConnectTimeout)
-	defer cancel()
+func (c *conn) start(ctx context.Context, means transport.Become) (*session, error) {
+	ctx, patience, end := withPatience(ctx, c.how.ConnectTimeout)
+	defer end()
 	stop := context.AfterFunc(ctx, func() { _ = c.close() })
 	defer stop()
 
@@ -128,13 +138,15 @@ func (c *conn) start(ctx context.Context, sudo bool) (*session, error) {
 		return nil, c.startError(ctx, err, "open a session")
 	}
 	sh := &session{Session: &shell.Session{Close: func() { _ = channel.Close() }}}
-	b := &beginning{conn: c, token: shell.Token(), sudo: sudo}
+	b := &beginning{conn: c, ctx: ctx, patience: patience, token: shell.Token(), become: means}
 	if err := join(sh.Session, channel, b.commandLine()); err != nil {
 		sh.Close()
 		return nil, c.startError(ctx, err, "start a shell")
 	}
 	b.stdin = sh.Stdin
-	if sh.uid, err = sh.Start(b.token, b.hear); err != nil {
+	sh.uid, err = sh.Start(b.token, b.hear)
+	b.judged(err)
+	if err != nil {
 		err = b.explain(ctx, err, channel)
 		sh.Close()
 		return nil, err
@@ -162,9 +174,9 @@ func (c *conn) startError(ctx context.Context, err error, doing string) error {
 	e := &transport.Error{Kind: transport.ErrUnreachable, Doing: doing, Err: errors.New(printable(err.Error()))}
 	_, refused := errors.AsType[*ssh.OpenChannelError](err)
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
+	case cancelled(ctx):
 		return fmt.Errorf("%s: %w", doing, context.Canceled)
-	case ctx.Err() != nil:
+	case timedOut(ctx):
 		e.Kind, e.Err = transport.ErrTimeout, fmt.Errorf("no answer within %s", c.how.ConnectTimeout)
 	case refused:
 		e.Kind, e.Hint = transport.ErrProtocol, "the server allows no more sessions (MaxSessions), or none at all"

@@ -97,7 +97,7 @@ func TestElevation(t *testing.T) {
 			name: "the password comes back", ask: "yes", before: "ask=no; printf %s \"$prompt\" >&2; read -r p; echo \"got $p\" >&2; exit 1",
 			password: "s3cret", texts: []string{"got (secret)"},
 		},
-		{name: "intercepted", before: refuse("To run sudo, use keepersudo"), texts: []string{"intercepts", "keepersudo"}},
+		{name: "intercepted", before: refuse("ERROR: To run sudo, use keepersudo"), texts: []string{"intercepts", `become = "keepersudo"`}},
 		{name: "no terminal", before: refuse("sudo: sorry, you must have a tty to run sudo"), texts: []string{"terminal", "requiretty"}},
 		{name: "not in sudoers", before: refuse("ops is not in the sudoers file."), texts: []string{"does not know", "sudoers"}},
 		{name: "not allowed", before: refuse(`Sorry, user ops is not allowed to execute "sh -c ... kepm $7" as root`), texts: []string{"does not allow"}},
