@@ -121,7 +121,7 @@ func (p *proof) password() (string, error) {
 
 var (
 	asksPassword = regexp.MustCompile(`(?i)\b(password|passwort|mot de passe|contraseña|senha)\b`)
-	asksMore     = regexp.MustCompile(`(?i)\b(new|current|old|again|retype|change|change[sd]?|one[- ]?time|otp|token|code|pin|verification|factor|expired)\b`)
+	asksMore     = regexp.MustCompile(`(?i)\b(new|current|old|again|retype|change[sd]?|one[- ]?time|otp|token|code|pin|verification|factor|expired)\b`)
 )
 
 // answer answers a server's questions (PAM's, mostly). Only to one hidden

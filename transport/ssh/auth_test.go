@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
@@ -191,21 +192,34 @@ func certify(t *testing.T, file string, authority ssh.Signer, key ssh.PublicKey,
 	return c
 }
 
-func TestCertificates(t *testing.T) {
-	authority := newSigner(t)
+// trusting starts a server that trusts an authority, in 2027, and a login whose
+// key is ~/key.
+func trusting(t *testing.T) (s *server, d *Dialer, h transport.Host, authority ssh.Signer, own ed25519.PrivateKey) {
+	t.Helper()
+	authority = newSigner(t)
 	checker := &ssh.CertChecker{
 		IsUserAuthority: func(k ssh.PublicKey) bool { return string(k.Marshal()) == string(authority.PublicKey().Marshal()) },
 		Clock:           func() time.Time { return time.Unix(1_800_000_000, 0) },
 	}
-	s := &server{config: func(c *ssh.ServerConfig) { c.PublicKeyCallback = checker.Authenticate }}
-	d, h := s.start(t)
+	s = &server{config: func(c *ssh.ServerConfig) { c.PublicKeyCallback = checker.Authenticate }}
+	d, h = s.start(t)
 	d.Now = checker.Clock
-	own := writeKey(t, filepath.Join(d.Home, "key"), "")
-	signer, err := ssh.NewSignerFromKey(own)
+	h.Connection.PrivateKeyFile = "~/key"
+	return s, d, h, authority, writeKey(t, d.path("~/key"), "")
+}
+
+func publicKey(t *testing.T, private ed25519.PrivateKey) ssh.PublicKey {
+	t.Helper()
+	signer, err := ssh.NewSignerFromKey(private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Connection.PrivateKeyFile = "~/key"
+	return signer.PublicKey()
+}
+
+func TestCertificates(t *testing.T) {
+	s, d, h, authority, private := trusting(t)
+	own := publicKey(t, private)
 	tests := []struct {
 		name   string
 		key    ssh.PublicKey
@@ -213,14 +227,14 @@ func TestCertificates(t *testing.T) {
 		local  bool     // nobody is dialled
 		texts  []string // empty: it logs in
 	}{
-		{"right", signer.PublicKey(), nil, false, nil},
-		{"for ever", signer.PublicKey(), func(c *ssh.Certificate) { c.ValidBefore = ssh.CertTimeInfinity }, false, nil},
-		{"expired", signer.PublicKey(), func(c *ssh.Certificate) { c.ValidBefore = 1_799_999_999 }, true, []string{"/cert.pub", "expired at 2027-01-15T07:59:59Z", "now it is 2027-01-15T08:00:00Z"}},
-		{"not yet", signer.PublicKey(), func(c *ssh.Certificate) { c.ValidAfter = 1_800_000_001 }, true, []string{"not yet valid: from 2027-01-15T08:00:01Z"}},
-		{"never", signer.PublicKey(), func(c *ssh.Certificate) { c.ValidAfter = 1 << 63 }, true, []string{"never valid"}},
+		{"right", own, nil, false, nil},
+		{"for ever", own, func(c *ssh.Certificate) { c.ValidBefore = ssh.CertTimeInfinity }, false, nil},
+		{"expired", own, func(c *ssh.Certificate) { c.ValidBefore = 1_799_999_999 }, true, []string{"/cert.pub", "expired at 2027-01-15T07:59:59Z", "now it is 2027-01-15T08:00:00Z"}},
+		{"not yet", own, func(c *ssh.Certificate) { c.ValidAfter = 1_800_000_001 }, true, []string{"not yet valid: from 2027-01-15T08:00:01Z"}},
+		{"never", own, func(c *ssh.Certificate) { c.ValidAfter = 1 << 63 }, true, []string{"never valid"}},
 		{"another key's", newSigner(t).PublicKey(), nil, true, []string{"another key"}},
-		{"a host's", signer.PublicKey(), func(c *ssh.Certificate) { c.CertType = ssh.HostCert }, true, []string{"host's certificate"}},
-		{"another user's", signer.PublicKey(), func(c *ssh.Certificate) { c.ValidPrincipals = []string{"root", "db\x1b"} }, false, []string{`is for root, db\x1b, not for ops`, "principals"}},
+		{"a host's", own, func(c *ssh.Certificate) { c.CertType = ssh.HostCert }, true, []string{"host's certificate"}},
+		{"another user's", own, func(c *ssh.Certificate) { c.ValidPrincipals = []string{"root", "db\x1b"} }, false, []string{`is for root, db\x1b, not for ops`, "principals"}},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,16 +252,23 @@ func TestCertificates(t *testing.T) {
 			}
 		})
 	}
+	write(t, d.path("~/plain"), string(ssh.MarshalAuthorizedKey(own)))
+	write(t, d.path("~/junk"), "junk")
 	for file, text := range map[string]string{"~/absent": "no such file", "~/plain": "plain public key", "~/junk": "no OpenSSH public key"} {
-		write(t, d.path("~/plain"), string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
-		write(t, d.path("~/junk"), "junk")
 		h.Connection.CertificateFile = file
 		fails(t, d, h, transport.ErrAuth, file[2:], text)
 	}
-	t.Run("held by the agent", func(t *testing.T) {
-		c := certify(t, d.path("~/held.pub"), authority, signer.PublicKey(), nil)
+}
+
+// A certificate may be in the agent with its key, apart from it, or beside the
+// key's file without being named.
+func TestCertificatesElsewhere(t *testing.T) {
+	_, d, h, authority, private := trusting(t)
+	own := publicKey(t, private)
+	t.Run("agent", func(t *testing.T) {
+		c := certify(t, d.path("~/held.pub"), authority, own, nil)
 		keyring := agent.NewKeyring()
-		if err := keyring.Add(agent.AddedKey{PrivateKey: own, Certificate: c}); err != nil {
+		if err := keyring.Add(agent.AddedKey{PrivateKey: private, Certificate: c}); err != nil {
 			t.Fatal(err)
 		}
 		h := h
@@ -258,20 +279,17 @@ func TestCertificates(t *testing.T) {
 			t.Fatal(err)
 		}
 		fails(t, d, h, transport.ErrAuth, "agent (0 keys)")
-		// The key in the agent, its certificate in a file.
-		if err := keyring.Add(agent.AddedKey{PrivateKey: own}); err != nil {
+		if err := keyring.Add(agent.AddedKey{PrivateKey: private}); err != nil {
 			t.Fatal(err)
 		}
 		h.Connection.CertificateFile = "~/held.pub"
 		dial(t, d, h)
 	})
-	t.Run("beside the key", func(t *testing.T) {
-		h.Connection.CertificateFile = ""
-		d.keys, d.certificates = cache[keySource, ssh.Signer]{}, cache[string, *ssh.Certificate]{}
-		certify(t, d.path("~/key-cert.pub"), authority, signer.PublicKey(), nil)
+	t.Run("beside", func(t *testing.T) {
+		certify(t, d.path("~/key-cert.pub"), authority, own, nil)
 		dial(t, d, h)
 		d.certificates = cache[string, *ssh.Certificate]{}
-		certify(t, d.path("~/key-cert.pub"), authority, signer.PublicKey(), func(c *ssh.Certificate) { c.ValidBefore = 1_799_999_999 })
+		certify(t, d.path("~/key-cert.pub"), authority, own, func(c *ssh.Certificate) { c.ValidBefore = 1_799_999_999 })
 		fails(t, d, h, transport.ErrAuth, "key-cert.pub was not used: it expired")
 	})
 }

@@ -82,9 +82,11 @@ func (d *Dialer) netDial(ctx context.Context, network, address string) (net.Conn
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-// Dial connects and logs in, all within the connection's connect_timeout. The
-// kinds of its errors are transport.ErrUnreachable, ErrTimeout, ErrHostKey,
-// ErrAuth and ErrProtocol; the end of ctx is returned as ctx's own error.
+// Dial connects and logs in, all within the connection's connect_timeout; what
+// the machines in between take is within their own. The kinds of its errors are
+// transport.ErrUnreachable, ErrTimeout, ErrHostKey, ErrAuth, ErrNoTunnel (a machine
+// in between does not forward) and ErrProtocol; when ctx is cancelled, it is ctx's
+// own error.
 func (d *Dialer) Dial(ctx context.Context, h transport.Host) (transport.Conn, error) {
 	hop, err := d.settle(h.Connection, h.Address, h.Address == h.Name, h.Port)
 	if err != nil {
@@ -194,6 +196,12 @@ func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
+// isNegotiation says whether the two sides have no algorithm in common.
+func isNegotiation(err error) bool {
+	_, ok := errors.AsType[*ssh.AlgorithmNegotiationError](err)
+	return ok
+}
+
 // sleep waits for about d, and says whether ctx allows to go on.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d/2 + rand.N(d))
@@ -224,6 +232,8 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	case timedOut(ctx):
 		e.Kind, e.Err = transport.ErrTimeout, fmt.Errorf("connected, but not logged in within %s", a.hop.how.ConnectTimeout)
 		e.Hint = "the host or its name service may be overloaded; raise connect_timeout"
+	case isNegotiation(err):
+		e.Hint = "the server offers only algorithms that are not safe any more: update it"
 	case dropped(err):
 		e.Kind, e.Err = transport.ErrUnreachable, errors.New("the server hung up during the handshake")
 		e.Hint = "the server may refuse this address, or have too many logins under way (MaxStartups)"

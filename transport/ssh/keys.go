@@ -74,16 +74,18 @@ func (d *Dialer) keyBytes(key keySource) ([]byte, error) {
 }
 
 // publicHalf is the public key of a private key's file, also of one that is
-// encrypted; nil if neither file says it.
-func (d *Dialer) publicHalf(path string) ssh.PublicKey {
-	if b, err := os.ReadFile(filepath.Clean(path + ".pub")); err == nil {
+// encrypted; nil if no file says it. The name may be that of the public key, when
+// only the agent has the private one.
+func publicHalf(path string) ssh.PublicKey {
+	var b []byte
+	for _, file := range []string{path + ".pub", path} {
+		var err error
+		if b, err = os.ReadFile(filepath.Clean(file)); err != nil {
+			continue
+		}
 		if key, _, _, _, err := ssh.ParseAuthorizedKey(b); err == nil {
 			return key
 		}
-	}
-	b, err := os.ReadFile(filepath.Clean(path))
-	if err != nil {
-		return nil
 	}
 	signer, err := ssh.ParsePrivateKey(b)
 	if err == nil {

@@ -185,7 +185,7 @@ func (l *login) askAgent(ctx context.Context, d *Dialer, h *hop) error {
 func (d *Dialer) among(signers []ssh.Signer, h *hop) []ssh.Signer {
 	wanted := map[string]bool{}
 	for _, key := range h.keys {
-		if public := d.publicHalf(d.path(key.path)); public != nil {
+		if public := publicHalf(d.path(key.path)); public != nil {
 			wanted[fingerprint(public)] = true
 		}
 	}

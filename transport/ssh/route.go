@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -8,7 +9,7 @@ import (
 	"github.com/kepmctl/kepmctl/transport"
 )
 
-// bastions makes the chain that leads to a connection's machine, and returns its
+// bastion makes the chain that leads to a connection's machine, and returns its
 // last link; nil: it is reached directly. Those of earlier hosts are used again.
 func (d *Dialer) bastion(to *hop) (*bastion, error) {
 	hops, err := d.chain(to)
@@ -42,8 +43,9 @@ func (d *Dialer) chain(to *hop) ([]*hop, error) {
 	seen := []*hop{to}
 	for c := to.via; c != nil; {
 		h, err := d.settle(*c, c.Address, true, 0)
-		if err != nil {
-			return nil, err
+		if e, ok := errors.AsType[*transport.Error](err); ok {
+			e.Doing, e.Err = to.doing(), fmt.Errorf("through %s (%s): %w", c.Reference(), c.Address, e.Err)
+			return nil, e
 		}
 		for _, s := range seen {
 			if s.address == h.address && s.how.User == h.how.User {

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
 	"github.com/kepmctl/kepmctl/transport"
 )
 
@@ -66,16 +69,9 @@ func sshG(t *testing.T, file, host string) string {
 	return b.String()
 }
 
-// OpenSSH's own client is the judge of what a configuration means.
-func TestLikeOpenSSH(t *testing.T) {
-	if _, err := exec.LookPath("ssh"); err != nil {
-		t.Skip("LEFT OUT: OpenSSH's client is not installed, nothing here was compared with it")
-	}
-	me, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := map[string]string{
+// ordinary is configurations that can be obeyed, for an account on this machine.
+func ordinary(me string) map[string]string {
+	return map[string]string{
 		"empty":             "",
 		"plain":             "Host web\n  HostName 10.0.0.1\n  User deploy\n  Port 2222\n  IdentityFile ~/.ssh/web\n",
 		"other host":        "Host db\n  User deploy\n",
@@ -103,7 +99,7 @@ func TestLikeOpenSSH(t *testing.T) {
 		"match original":    "HostName real.example\nMatch originalhost web,db\n  User yes\nMatch !originalhost web\n  Port 1\n",
 		"match list":        "Match host w*,!web\n  User no\nMatch originalhost !db,*\n  Port 3\n",
 		"match user":        "Host web\n User deploy\nMatch user deploy\n  Port 3\nMatch user root\n  HostName no\n",
-		"match local user":  "Match localuser " + me.Username + " host WEB\n  User yes\nMatch localuser nobody-else\n  Port 4\n",
+		"match local user":  "Match localuser " + me + " host WEB\n  User yes\nMatch localuser nobody-else\n  Port 4\n",
 		"match equals":      "Match host=web\n  User yes\n",
 		"match comment":     "Match host web # here\n  User yes\n",
 		"match elsewhere":   "Match host db exec \"false\"\n  User no\nMatch !all\n  Port 1\n",
@@ -113,7 +109,18 @@ func TestLikeOpenSSH(t *testing.T) {
 		"unknown words":     "Host web\n  ServerAliveInterval 5\n  Compression yes\n  User deploy\n",
 		"canonical off":     "CanonicalizeHostname no\nCanonicalizeHostname always\nUser deploy\n",
 	}
-	for name, text := range tests {
+}
+
+// OpenSSH's own client is the judge of what a configuration means.
+func TestLikeOpenSSH(t *testing.T) {
+	if _, err := exec.LookPath("ssh"); err != nil {
+		t.Skip("LEFT OUT: OpenSSH's client is not installed, nothing here was compared with it")
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range ordinary(me.Username) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			home := t.TempDir()
@@ -146,6 +153,7 @@ func config(t *testing.T, text string) *Dialer {
 
 func TestConfigRefused(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
+		"command of a jump":   {"Host web\n  ProxyJump gate\nHost gate\n  ProxyCommand nc\n", "through connection.. (gate): "},
 		"command":             {"Host w*\n  ProxyCommand nc %h %p\n", "config:2: ProxyCommand"},
 		"match exec":          {"\nMatch exec true\n", "config:2: Match exec"},
 		"match exec and host": {"Match host web exec \"x y\" user me\n", "config:1: Match exec"},
@@ -238,6 +246,41 @@ func TestConfigFillsGaps(t *testing.T) {
 	d.ConfigFile = "~/absent"
 	if h = settle(transport.Connection{}, true); h.address != "web:22" {
 		t.Errorf("no file: %+v", h)
+	}
+}
+
+// With IdentitiesOnly the agent may show what the configuration names, by the
+// private file, encrypted or not, or by the public one.
+func TestIdentitiesOnly(t *testing.T) {
+	s := &server{}
+	d, h := s.start(t)
+	h.Connection = transport.Connection{}
+	d.ConfigFile = "~/config"
+	keyring := agent.NewKeyring()
+	d.AgentSocket = startAgent(t, keyring)
+	var offered []string
+	s.accept = func(k ssh.PublicKey) bool { offered = append(offered, fingerprint(k)); return false }
+	for name, passphrase := range map[string]string{"other": "", "open": "", "closed": "opensesame"} {
+		if err := keyring.Add(agent.AddedKey{PrivateKey: writeKey(t, d.path("~/"+name), passphrase)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closed := publicHalf(d.path("~/closed"))
+	if closed == nil {
+		t.Fatal("an encrypted key hides its public half")
+	}
+	write(t, d.path("~/public.pub"), string(ssh.MarshalAuthorizedKey(closed)))
+	for _, file := range []string{"closed", "public", "public.pub"} {
+		offered = nil
+		d.configs = cache[string, []directive]{}
+		write(t, d.path("~/config"), "IdentitiesOnly yes\nIdentityFile ~/"+file+"\n")
+		if err := os.Chmod(d.path("~/config"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fails(t, d, h, transport.ErrAuth, "agent (1 keys)")
+		if want := []string{fingerprint(closed)}; !slices.Equal(offered, want) {
+			t.Errorf("%s: offered %q, want %q", file, offered, want)
+		}
 	}
 }
 
