@@ -355,3 +355,26 @@ func TestBreakerLetsTheRightOnePass(t *testing.T) {
 		}
 	}
 }
+
+// While others are waited for, a host's own time stands still.
+func TestPatience(t *testing.T) {
+	ctx, p, end := withPatience(t.Context(), 300*time.Millisecond)
+	defer end()
+	if err := p.hold(func() error { time.Sleep(600 * time.Millisecond); return nil }); err != nil || ctx.Err() != nil {
+		t.Errorf("it ran out while it stood still: %v, %v", err, ctx.Err())
+	}
+	<-ctx.Done()
+	if !timedOut(ctx) || cancelled(ctx) {
+		t.Errorf("it ended by %v", context.Cause(ctx))
+	}
+	if err := p.hold(func() error { return ctx.Err() }); err == nil {
+		t.Error("it goes on after its end")
+	}
+	parent, cancel := context.WithCancel(t.Context())
+	ctx, _, end = withPatience(parent, time.Minute)
+	defer end()
+	cancel()
+	if !cancelled(ctx) || timedOut(ctx) {
+		t.Errorf("it ended by %v", context.Cause(ctx))
+	}
+}

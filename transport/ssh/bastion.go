@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -145,6 +146,9 @@ func (b *bastion) dialFrom(ctx context.Context, network, address string) (net.Co
 	}
 }
 
+// inBetween begins the advice for a machine that is not the host itself.
+const inBetween = "on the way there: "
+
 // through gives an error of the bastion's to a host behind it.
 func (b *bastion) through(address string, err error) error {
 	e, ok := errors.AsType[*transport.Error](err)
@@ -158,10 +162,11 @@ func (b *bastion) through(address string, err error) error {
 	if cause == nil {
 		cause = e.Kind
 	}
-	return &transport.Error{
-		Kind: e.Kind, Doing: "dial " + address, Err: fmt.Errorf("through %s: %w", b, cause),
-		Hint: "of the machine in between: " + e.Hint,
+	hint := e.Hint
+	if hint != "" && !strings.HasPrefix(hint, inBetween) {
+		hint = inBetween + hint
 	}
+	return &transport.Error{Kind: e.Kind, Doing: "dial " + address, Err: fmt.Errorf("through %s: %w", b, cause), Hint: hint}
 }
 
 // refusal says why the bastion did not connect to a machine (RFC 4254, 5.1).

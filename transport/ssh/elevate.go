@@ -163,6 +163,8 @@ func (b *beginning) explain(ctx context.Context, err error, channel *ssh.Session
 		e.Hint = "set become_password"
 	case isSpent(err):
 		e.Hint = spentHint
+	case b.answered && b.password == "":
+		e.Hint = "correct become_password"
 	}
 	return e
 }

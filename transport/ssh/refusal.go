@@ -54,7 +54,7 @@ var refusals = []struct {
 }
 
 // waits is a line without an end that wants an answer: "MFA code: ".
-var waits = regexp.MustCompile(`(?i)\b(reason|justif\w*|approv\w*|mfa|otp|2fa|verif\w*|pass(code|word|phrase)|pin|token|code|confirm|continue|y/n)\b[^\n]*[:?\])>][ \t]*$`)
+var waits = regexp.MustCompile(`(?i)\b(reason|justif\w*|approv\w*|mfa|otp|2fa|verif\w*|pass(code|word|phrase)|pin|token|code|confirm|continue|y/n)\b[^\n]*[:?\]>][ \t]*$`)
 
 // question is what a program of the agent's asks, in words of ours; empty: it
 // asks nothing.
