@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/kepmctl/kepmctl/transport"
-	"github.com/kepmctl/kepmctl/transport/transporttest"
 )
 
 var agentMeans = []transport.Become{transport.BecomeKeeperSudo, transport.BecomeKeeperAgent}
@@ -24,14 +23,6 @@ func agentProgram(t *testing.T, means transport.Become, before string) string {
 	write(t, filepath.Join(bin, string(means)), "#!/bin/sh\n[ \"$1\" = sh ] && [ \"$2\" = -c ] || { echo \"usage: $*\" >&2; exit 2; }\n"+
 		before+"\nCLAIMED_UID=${UID_GIVEN:-0} exec \"$@\"\n")
 	return bin
-}
-
-func TestContractByTheAgent(t *testing.T) {
-	transporttest.Conn(t, func(t *testing.T) transport.Conn {
-		d, h := (&server{bin: agentProgram(t, transport.BecomeKeeperSudo, "")}).start(t)
-		h.Connection.Become = transport.BecomeKeeperSudo
-		return elevated{dial(t, d, h)}
-	})
 }
 
 func TestElevationByTheAgent(t *testing.T) {

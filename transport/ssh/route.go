@@ -13,7 +13,7 @@ import (
 // last link; nil: it is reached directly. Those of earlier hosts are used again.
 func (d *Dialer) bastion(to *hop) (*bastion, error) {
 	hops, err := d.chain(to)
-	if err != nil {
+	if err != nil || len(hops) == 0 {
 		return nil, err
 	}
 	d.mu.Lock()
