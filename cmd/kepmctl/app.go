@@ -44,6 +44,8 @@ type app struct {
 	lines *report.Lines // of --json; nil: results are text for people
 	log   *slog.Logger  // of KEPM_LOG; nil: none
 	runID string        // names this run in events, in logs and on hosts
+
+	hangUp func() error // ends what is shared between hosts; nil: nothing was dialled
 }
 
 // Exit codes: see operations.md. They are part of the public interface.
@@ -95,6 +97,9 @@ func (a *app) run(args []string) int {
 	}
 	root.SetArgs(longFlags(root, args))
 	cmd, err := root.ExecuteC()
+	if a.hangUp != nil {
+		_ = a.hangUp() // the run is over: nothing is owed to what it shared
+	}
 	a.beginEvents(cmd) // also when it is only to say that the arguments are wrong
 	return a.code(err)
 }

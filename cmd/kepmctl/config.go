@@ -55,8 +55,13 @@ func (a *app) fleet(ctx context.Context, config *hcl.Config, parallelism int) (p
 	if config.Parallelism > 0 && config.Parallelism < parallelism {
 		parallelism = config.Parallelism
 	}
+	dialer := &ssh.Dialer{
+		Secrets: secrets, AgentSocket: socket, Home: a.home, User: a.user, Now: a.now,
+		ConfigFile: filepath.Join(a.home, ".ssh", "config"),
+	}
+	a.hangUp = dialer.Close
 	return plans.Fleet{
-		Dialer:      a.traced(&ssh.Dialer{Secrets: secrets, AgentSocket: socket, Home: a.home, User: a.user}),
+		Dialer:      a.traced(dialer),
 		Family:      posix.Family(),
 		Ask:         loopback.Ask,
 		Now:         a.now,

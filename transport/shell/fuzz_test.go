@@ -20,7 +20,7 @@ func FuzzStreams(f *testing.F) {
 		if kept, err := readStderr(bufio.NewReader(bytes.NewReader(said)), "MARK"); err == nil && len(kept) > StderrLimit {
 			t.Errorf("%d bytes of errors were kept", len(kept))
 		}
-		if uid, err := readUID(bufio.NewReader(bytes.NewReader(said)), "MARK"); err == nil && uid < 0 {
+		if uid, err := readUID(bufio.NewReader(bytes.NewReader(said)), "MARK", nil); err == nil && uid < 0 {
 			t.Errorf("uid %d", uid)
 		}
 		_ = listen(bufio.NewReader(bytes.NewReader(said)), "MARK", nil) // must end
