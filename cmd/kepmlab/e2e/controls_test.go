@@ -260,7 +260,7 @@ func TestControls(t *testing.T) {
 func patient(t *testing.T, dir string) {
 	t.Helper()
 	file := filepath.Join(dir, "lab.kepm.hcl")
-	text := strings.Replace(readFile(t, file), `confirm_timeout = "6s"`, `confirm_timeout = "1m"`, 1)
+	text := strings.Replace(readFile(t, file), `confirm_timeout = "10s"`, `confirm_timeout = "1m"`, 1)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

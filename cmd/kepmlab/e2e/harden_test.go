@@ -67,21 +67,3 @@ func TestPlantedLinks(t *testing.T) {
 		}
 	}
 }
-
-// Secrets are nowhere but in memory.
-func TestNoSecretLeaks(t *testing.T) {
-	h := named(t, "password")
-	secret := strings.TrimSpace(readFile(t, fleet.PasswordFile()))
-	dir := config(t, "", h)
-	file := filepath.Join(t.TempDir(), "p")
-	got := kepmctl(t, dir, "plan", "--json", "--out", file)
-	got.want(t, 0)
-	applied := kepmctl(t, dir, "apply", "--json", file)
-	applied.want(t, 0)
-	log := h.sh(t, `journalctl --no-pager -o cat; cat /var/log/* 2>/dev/null; find /var/lib/kepmctl /tmp /run/user -type f -exec cat {} +`)
-	for where, text := range map[string]string{"plan": got.String(), "apply": applied.String(), "plan file": readFile(t, file), "host": log} {
-		if strings.Contains(text, secret) {
-			t.Errorf("the password is in the %s", where)
-		}
-	}
-}

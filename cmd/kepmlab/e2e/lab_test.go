@@ -239,7 +239,7 @@ assign "all" {
   to       = [group.all]
   rollout  = rollout.quick
 }
-rollout "quick" { confirm_timeout = "6s" }
+rollout "quick" { confirm_timeout = "10s" }
 `, fleet.PrivateKeyFile(), fleet.KnownHostsFile(), fleet.PasswordFile())
 	for _, h := range hosts {
 		connection := "ops"

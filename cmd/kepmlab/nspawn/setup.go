@@ -18,8 +18,8 @@ var layerScript string
 
 // What plays the agent's part in elevation on hosts with SudoIntercepted.
 var (
-	//go:embed files/intercept.sh
-	interceptScript string
+	//go:embed files/sudo.sh
+	interceptedSudo string
 	//go:embed files/keepersudo.sh
 	keepersudoScript string
 )
@@ -105,13 +105,9 @@ func (h *Host) ownFiles() map[string]ownFile {
 		files["etc/sudoers.d/kepmlab"] = ownFile{User + " ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440}
 	}
 	if h.Spec.Sudo == SudoIntercepted {
-		files["usr/local/sbin/kepm-intercept"] = ownFile{interceptScript, 0o755}
+		files["usr/local/bin/sudo"] = ownFile{interceptedSudo, 0o755} // before /usr/bin/sudo on every path
 		files["usr/local/bin/keepersudo"] = ownFile{keepersudoScript, 0o755}
 		files["usr/local/bin/keeperagent"] = ownFile{keepersudoScript, 0o755}
-		files["etc/pam.d/sudo"] = ownFile{
-			"account requisite pam_exec.so quiet stdout /usr/local/sbin/kepm-intercept\n" +
-				"@include common-auth\n@include common-account\n@include common-session-noninteractive\n", 0o644,
-		}
 	}
 	if h.Spec.KillUserProcesses {
 		files["etc/systemd/logind.conf.d/kepmlab.conf"] = ownFile{"[Login]\nKillUserProcesses=yes\n", 0o644}

@@ -8,4 +8,4 @@ if [ -e /etc/keeper-approval ]; then
 	echo 'To refresh approval status run: keeperagent --refresh'
 	exit 1
 fi
-sudo -n -- "$@"
+/usr/bin/sudo -n -- "$@"
