@@ -65,7 +65,7 @@ func (r *reading) readHost(b *hclsyntax.Block) *host {
 		}
 	}
 	h.Port, _ = a.number("port", 1, maxPort)
-	if system, ok := a.choice("os", []string{string(transport.Linux)}, string(transport.Windows), string(transport.MacOS)); ok {
+	if system, ok := a.choice("os", []string{string(transport.Linux), string(transport.MacOS)}, string(transport.Windows)); ok {
 		h.OS = transport.OS(system)
 	}
 	h.Labels = a.hostLabels()

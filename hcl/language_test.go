@@ -267,7 +267,7 @@ assign "a" {
 		Become: transport.BecomeNone, ConnectTimeout: defaultConnectTimeout, CommandTimeout: defaultCommandTimeout,
 	}
 	outer := hop
-	outer.Address, outer.User, outer.Port = "outer", "root", 2200
+	outer.Address, outer.User, outer.Port, outer.Become = "outer", "root", 2200, ""
 	hop.Via = &outer
 	want := transport.Connection{
 		Kind: "ssh", Name: "ops", User: "ops", HostKeys: transport.HostKeysAcceptNew, Become: transport.BecomeKeeperSudo,

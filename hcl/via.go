@@ -21,7 +21,7 @@ func (r *reading) through(a attrs, c *transport.Connection, host cty.Value, path
 	case short:
 		via, err := transport.Jumps(*c, jumps)
 		if err != nil {
-			a.wrong("proxy_jump", "%s. Write \"user@host:port\", several with commas between them, the first dialled first.", sentence(err))
+			a.wrong("proxy_jump", "%s.", sentence(err))
 		}
 		c.Via = via
 	case named:

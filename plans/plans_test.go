@@ -109,7 +109,7 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 		}
 		return say("phase", "begun"), nil
 	case "status":
-		return say("phase", string(h.phase), "ending", string(h.ending), "kind", h.fails, "failure", h.fails, "running", "yes", "down", "1500"), nil
+		return say("phase", string(h.phase), "ending", string(h.ending), "kind", h.fails, "failure", h.fails, "running", "yes", "down", "1500", "supervisor", "process"), nil
 	case "settle":
 		if h.open && s.Args[0] != string(provider.NoVerdict) {
 			return transport.Output{}, fmt.Errorf("a verdict on somebody else's transaction")
@@ -288,6 +288,9 @@ func TestApply(t *testing.T) {
 			r := out.Results[0]
 			if r.Status != c.status || !strings.Contains(r.Reason, c.reason) {
 				t.Errorf("%s because %q, want %s because %q", r.Status, r.Reason, c.status, c.reason)
+			}
+			if r.Status == Done && r.Supervisor != "process" {
+				t.Errorf("watched over by %q", r.Supervisor)
 			}
 			if now := c.host.settings; !c.changed && now != was {
 				t.Errorf("the host was changed: %s", now)

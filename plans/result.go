@@ -32,8 +32,11 @@ type Result struct {
 	Down      time.Duration `json:"down_ns,omitempty"` // how long the agent did not answer
 	Open      []string      `json:"open,omitempty"`    // questions of the proof that stayed open
 	Details   []string      `json:"details,omitempty"`
-	Log       string        `json:"log,omitempty"`  // the service's last lines
-	Until     time.Time     `json:"until,omitzero"` // when a host in doubt begins to undo, if it did not settle before
+	Log       string        `json:"log,omitempty"` // the service's last lines
+	// Supervisor is what watched over the transaction on the host: "systemd",
+	// "launchd", or "process", which a power cut ends.
+	Supervisor string    `json:"supervisor,omitempty"`
+	Until      time.Time `json:"until,omitzero"` // when a host in doubt begins to undo, if it did not settle before
 }
 
 // AsPlanned says whether the host is now what the plan says.
@@ -52,6 +55,17 @@ func (o Outcome) Count(s Status) int {
 	n := 0
 	for _, r := range o.Results {
 		if r.Status == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Supervised is on how many hosts a transaction was watched over so.
+func (o Outcome) Supervised(by string) int {
+	n := 0
+	for _, r := range o.Results {
+		if r.Supervisor == by {
 			n++
 		}
 	}

@@ -182,7 +182,8 @@ func (w *work) freshLogin(ctx context.Context) error {
 func (w *work) settled(ctx context.Context, state provider.State, verdict provider.Verdict, proof provider.Proof, before provider.Look) Result {
 	r := w.result(Done, "", "")
 	r.Down, r.Log, r.Details, r.Kind = state.Down, printableLines(state.Log), printable(state.Details), state.Kind
-	r.Restarted = state.PID != 0 && w.plan.Restarts(w.host)
+	r.Supervisor = provider.Printable(state.Supervisor)
+	r.Restarted = (state.PID != 0 || state.Down > 0) && w.plan.Restarts(w.host)
 	objections := strings.Join(append(proof.Contradictions, proof.Missing...), "; ")
 	if state.Ending == provider.Committed {
 		r.Changes = w.host.Changes

@@ -15,8 +15,8 @@ import (
 // A Layout is where one system keeps the agent.
 type Layout struct {
 	Service  string   // the agent's service
-	Watchdog string   // the service that restarts it
-	Package  string   // the system package that installs it
+	Watchdog string   // the service that restarts it; empty: none is known
+	Package  string   // the system package that installs it; empty: none is known
 	Roots    []string // install roots to try after the service definition, likeliest first
 }
 
@@ -32,6 +32,17 @@ func LayoutOf(os transport.OS) (l Layout, ok bool) {
 				"/opt/keeper/sbin",            // [G][3P]
 				"/opt/KeeperPrivilegeManager", // [D]
 				"/opt/keeper",                 // [D], old
+			},
+		}, true
+	case transport.MacOS:
+		return Layout{
+			Service: "com.keeper.keeper-privilege-manager", // [3P], a label of launchd
+			// The second service, com.keeper.keeperse [3P], is not documented as a
+			// watchdog: none is known.
+			Roots: []string{
+				"/Library/Keeper/sbin",                       // [3P]
+				"/Library/Keeper/KeeperPrivilegeManager.app", // [D]
+				"/usr/local/KeeperPrivilegeManager",          // [D]
 			},
 		}, true
 	default:

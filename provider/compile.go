@@ -50,6 +50,9 @@ func Compile(g Goal, l Look, changes []Change, run, owner string) (Transaction, 
 		t.Service.Restart = t.Service.Restart || c.Effect == Restart
 	}
 	slices.SortFunc(t.Rows, func(a, b RowFix) int { return strings.Compare(a.Path, b.Path) })
+	if fix := t.Service; !l.Facts.Service.Known && (fix.Touches() || fix.Enable || fix.StartWatchdog) {
+		return Transaction{}, fmt.Errorf("%s is not changed: no manager of services that is known answered on this host", fix.Service)
+	}
 	if t.Service.Touches() {
 		t.Ports = j.listening()
 	}

@@ -62,7 +62,7 @@ func (f Facts) Root() string {
 type System struct {
 	OS      transport.OS
 	Kernel  string // release, for people
-	Manager string // what runs its services: "systemd", or empty
+	Manager string // what runs its services: "systemd", "launchd", "openrc", "sysv"; empty: nothing known
 }
 
 // An OpenTransaction is one that has begun on the host and has not been settled.
@@ -78,7 +78,7 @@ type Service struct {
 	Masked    bool   // its start is forbidden
 	Active    bool   // it runs
 	Boot      string // how it starts at boot: "enabled", "disabled", "static", "masked" ...
-	Account   string // who it runs as, by definition; "privileged" for root and SYSTEM
+	Account   string // who it runs as, by definition; "privileged" for root and SYSTEM; empty: unknown
 	RunningAs string // who its process runs as; empty: no process
 	PID       int    // of its main process; 0: none
 }

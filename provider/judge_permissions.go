@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/kepmctl/kepmctl/transport"
 )
 
 // Bound reads a permissions row; ok is false when v is none, or asks for rights
@@ -69,7 +71,7 @@ func (j *judge) row(w Want) Finding {
 	case rows[0].Link:
 		return unknown(rows[0].Path+" is a symbolic link", "put the real path in its place: what a link points to is not judged")
 	case rows[0].Access.Extended:
-		return unknown(rows[0].Path+" has an extended ACL", "look at it with getfacl, remove it with setfacl -b")
+		return unknown(rows[0].Path+" has an extended ACL", j.aclHint())
 	}
 	have := rows[0].Access
 	want := have.lower(bound)
@@ -82,6 +84,14 @@ func (j *judge) row(w Want) Finding {
 		f.Changes = []Change{{Attr: "access", Action: Modify, From: f.Have, To: f.Want}}
 	}
 	return f
+}
+
+// aclHint names the system's own commands.
+func (j *judge) aclHint() string {
+	if j.facts.System.OS == transport.MacOS {
+		return "look at it with ls -le, remove it with chmod -N"
+	}
+	return "look at it with getfacl, remove it with setfacl -b"
 }
 
 // open says why nothing may be changed inside a directory: others can write there
@@ -160,7 +170,7 @@ func (j *judge) installTree() Finding {
 	}
 	if t.Extended > 0 {
 		return unknown(fmt.Sprintf("%d entries are writable and have an extended ACL: %s", t.Extended, examples(t.Examples)),
-			"look at them with getfacl, remove the ACL with setfacl -b")
+			j.aclHint())
 	}
 	if t.Links > 0 {
 		return unknown(fmt.Sprintf("%d links lead out of the install root: %s", t.Links, examples(t.Examples)),

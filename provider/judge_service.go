@@ -14,8 +14,10 @@ func (j *judge) serviceAccount() Finding {
 		return unknown("the service manager did not answer", "")
 	case !s.Loaded:
 		return Finding{Outcome: NonCompliant, Have: "no service", Want: Privileged, Hint: "reinstall the agent"}
-	case s.Account != Privileged:
-		return Finding{Outcome: NonCompliant, Have: s.Account, Want: Privileged, Hint: "remove User= from the unit and its drop-ins, or reinstall the agent"}
+	case s.Account != "" && s.Account != Privileged:
+		return Finding{Outcome: NonCompliant, Have: s.Account, Want: Privileged, Hint: "remove User= from the unit and its drop-ins (UserName from the plist), or reinstall the agent"}
+	case s.Account == "" && s.RunningAs == "":
+		return unknown("neither the service's definition nor a process says who it runs as", "")
 	case s.RunningAs != "" && s.RunningAs != Privileged:
 		return Finding{Outcome: NonCompliant, Have: "its process runs as " + s.RunningAs, Want: Privileged, Hint: "restart the service and see what starts it"}
 	default:
@@ -77,6 +79,8 @@ func (j *judge) serviceAtBoot() Finding {
 func (j *judge) watchdog() Finding {
 	s := j.facts.Watchdog
 	switch {
+	case j.layout.Watchdog == "":
+		return unknown("no watchdog of the agent is known on this system", "leave watchdog out for these hosts")
 	case !s.Known:
 		return unknown("the service manager did not answer", "")
 	case !s.Loaded:

@@ -114,6 +114,9 @@ func TestJudge(t *testing.T) {
 		{"two agents", func(f *provider.Facts) { f.Roots = []string{"/opt/a", "/opt/b"} }, agent, provider.Unknown, "/opt/a and /opt/b", ""},
 		{"a transaction is open", func(f *provider.Facts) { f.Transaction = &provider.OpenTransaction{Run: "r1", Owner: "eve"} }, agent, provider.Unknown, "r1 by eve", ""},
 		{"service under another account", func(f *provider.Facts) { f.Service.Account = "keeper" }, acct, provider.NonCompliant, "keeper", ""},
+		{"nobody knows the account", func(f *provider.Facts) { f.Service.Account, f.Service.RunningAs = "", "" }, acct, provider.Unknown, "neither", ""},
+		{"only the process tells the account", func(f *provider.Facts) { f.Service.Account, f.Service.RunningAs = "", provider.Privileged }, acct, provider.Compliant, "", ""},
+		{"only the process tells a wrong account", func(f *provider.Facts) { f.Service.Account, f.Service.RunningAs = "", "user id 5" }, acct, provider.NonCompliant, "user id 5", ""},
 		{"service stopped", func(f *provider.Facts) { f.Service.Active = false }, runs, provider.NonCompliant, "stopped", "no -> yes start"},
 		{"service masked", func(f *provider.Facts) { f.Service.Active, f.Service.Masked = false, true }, runs, provider.NonCompliant, "masked", ""},
 		{"service older than its settings", func(f *provider.Facts) { f.Pending = true }, runs, provider.NonCompliant, "older", "no -> yes restart"},
@@ -122,6 +125,7 @@ func TestJudge(t *testing.T) {
 		{"static at boot", func(f *provider.Facts) { f.Service.Boot = "static" }, boot, provider.NonCompliant, "static", ""},
 		{"watchdog stopped", func(f *provider.Facts) { f.Watchdog.Active = false }, watch, provider.NonCompliant, "stopped", "no -> yes "},
 		{"no watchdog", func(f *provider.Facts) { f.Watchdog.Loaded = false }, watch, provider.NonCompliant, "no watchdog", ""},
+		{"a system without a known watchdog", func(f *provider.Facts) { f.System.OS = transport.MacOS }, watch, provider.Unknown, "no watchdog of the agent is known", ""},
 		{"listening on all addresses", func(f *provider.Facts) { f.Listeners[1].Address = netip.MustParseAddr("0.0.0.0") }, loop, provider.NonCompliant, "0.0.0.0:6889", ""},
 		{"broker on all addresses, by its setting", func(f *provider.Facts) {
 			f.Listeners[2].Address = netip.MustParseAddr("::")

@@ -118,9 +118,12 @@ type State struct {
 	Kind    string        // of the failure: "stale", "space", "locked" ... or empty
 	Down    time.Duration // from stopping the service until its ports listened again; 0: not stopped
 	PID     int           // of the service when it was ready
-	Running bool          // the unit that carries it out is alive
+	Running bool          // what carries it out is alive
 	Log     string        // the service's last lines, when something failed
 	Details []string      // what was left alone and why (conflicts)
+	// Supervisor is what watches over it: "systemd", "launchd", or "process", which
+	// a power cut ends.
+	Supervisor string
 }
 
 // ReadState understands the answer of a Changer's scripts: lines of "key hex".
@@ -153,6 +156,8 @@ func ReadState(out []byte) (s State, ok bool) {
 			s.PID, _ = strconv.Atoi(value)
 		case "running":
 			s.Running = value == "yes"
+		case "supervisor":
+			s.Supervisor = value
 		case "log":
 			s.Log = value
 		case "detail":

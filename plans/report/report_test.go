@@ -138,6 +138,35 @@ func TestOutcomeText(t *testing.T) {
 	golden(t, "outcome-well.txt", out.Bytes())
 }
 
+// What a supervisor process could not heal is said; launchd and systemd heal it.
+func TestOutcomeWithoutSystemd(t *testing.T) {
+	const says = "Without systemd on 2 hosts: healed by a supervisor process, which a power cut would end.\n"
+	for _, by := range []string{"process", "launchd", "systemd"} {
+		p, o := fleet(), outcome()
+		p.Hosts, o.Results = p.Hosts[:3], o.Results[:2]
+		for i := range o.Results {
+			o.Results[i].Supervisor = by
+		}
+		var out, lines bytes.Buffer
+		text := report.Text{Out: &out}
+		if err := text.Outcome(p, o); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), says) != (by == "process") {
+			t.Errorf("%s: %s", by, out.String())
+		}
+		now := func() time.Time { return time.Unix(0, 0) }
+		l := report.NewLines(&lines, now, "0.1.0", "apply", "r1")
+		l.Outcome(p, o)
+		if err := l.End(0, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(lines.String(), `"supervisor":"`+by+`"`); n != 2 {
+			t.Errorf("%s is named %d times in %s", by, n, lines.String())
+		}
+	}
+}
+
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }

@@ -14,14 +14,15 @@ type description struct {
 	extended bool // an extended ACL follows
 }
 
-// describe reads a line of ls -ldn; ok is false when it is none. The name at its
-// end is not looked at.
+// describe reads a line of ls -ldn, on macOS with the lines of the ACL behind it; ok
+// is false when it is none. The name at its end is not looked at.
 func describe(line string) (d description, ok bool) {
 	f := strings.Fields(line)
 	if len(f) < 4 || len(f[0]) < 10 || len(f[0]) > 11 {
 		return d, false
 	}
-	d.mode, d.extended = f[0][:10], strings.HasSuffix(f[0][10:], "+")
+	d.mode = f[0][:10]
+	d.extended = strings.HasSuffix(f[0][10:], "+") || strings.Contains(line, "\n 0: ") // ls -e of macOS
 	var err1, err2 error
 	d.uid, err1 = strconv.Atoi(f[2])
 	d.gid, err2 = strconv.Atoi(f[3])

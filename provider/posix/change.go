@@ -19,7 +19,7 @@ func (changer) Begin(t provider.Transaction) transport.Script {
 		fmt.Fprintf(&in, "%s %d\n", name, len(body))
 		in.Write(body)
 	}
-	for _, name := range []string{"tx.sh", "settle.sh", "spec.sh", "note.sh", "settle.service"} {
+	for _, name := range []string{"tx.sh", "settle.sh", "spec.sh", "services.sh", "supervise.sh", "note.sh", "settle.service", "supervise.plist"} {
 		add(name, []byte(text(name)))
 	}
 	add("owner", []byte(oneLine(t.Owner)+"\n"))
@@ -30,7 +30,7 @@ func (changer) Begin(t provider.Transaction) transport.Script {
 	}
 	add("complete", nil)
 	return transport.Script{
-		Name: "begin.sh", Text: text("begin.sh"), Args: []string{stateDir, t.Run, strconv.Itoa(int(t.Limit().Seconds()))},
+		Name: "begin.sh", Text: text("begin.sh"), Args: []string{usualState, t.Run, strconv.Itoa(int(t.Limit().Seconds()))},
 		Stdin: in.Bytes(), Elevate: true,
 	}
 }
@@ -39,13 +39,13 @@ func (changer) Begin(t provider.Transaction) transport.Script {
 func (changer) Status(run string, until provider.Phase, seconds int) transport.Script {
 	return transport.Script{
 		Name: "status.sh", Text: text("status.sh"),
-		Args: []string{stateDir, run, string(until), strconv.Itoa(seconds)}, Elevate: true,
+		Args: []string{usualState, run, string(until), strconv.Itoa(seconds)}, Elevate: true,
 	}
 }
 
 // Settle is verdict.sh.
 func (changer) Settle(run string, v provider.Verdict) transport.Script {
-	return transport.Script{Name: "verdict.sh", Text: text("verdict.sh"), Args: []string{stateDir, run, string(v)}, Elevate: true}
+	return transport.Script{Name: "verdict.sh", Text: text("verdict.sh"), Args: []string{usualState, run, string(v)}, Elevate: true}
 }
 
 // spec is what spec.sh reads: lines "KEY VALUE". Values come from discovery and

@@ -27,6 +27,7 @@ type reader struct {
 	unit     map[string]string // what systemctl show says of the agent's unit
 	admin    int               // the group that stands for Administrators
 	started  string            // hundredths of a second after boot at which the service's process began
+	age      string            // of that process, as ps says it, where the start is not known
 }
 
 // newReader splits the list of facts into words by name.
@@ -61,13 +62,18 @@ func (r *reader) facts() (provider.Facts, error) {
 	if len(system) != 6 {
 		return f, fmt.Errorf("read the facts: the host does not say what it is")
 	}
-	if system[0] != "Linux" {
-		return f, fmt.Errorf("this host runs %.40q: only Linux is supported yet", system[0])
+	f.System = provider.System{Kernel: system[1], Manager: system[3]}
+	switch system[0] {
+	case "Linux":
+		f.System.OS = transport.Linux
+	case "Darwin":
+		f.System.OS = transport.MacOS
+	default:
+		return f, fmt.Errorf("this host runs %.40q: only Linux and macOS are supported", system[0])
 	}
 	if system[2] != "0" {
 		return f, fmt.Errorf("the look ran as user id %.20q, not as root: log in as root or set become", system[2])
 	}
-	f.System = provider.System{OS: transport.Linux, Kernel: system[1], Manager: system[3]}
 	if open := r.words["transaction"]; len(open) == 2 {
 		f.Transaction = &provider.OpenTransaction{Run: strings.TrimPrefix(open[0], "run "), Owner: strings.TrimPrefix(open[1], "owner ")}
 	}
@@ -103,27 +109,68 @@ func (r *reader) group(f *provider.Facts) {
 	f.AdminID = word
 }
 
-// listeners reads the kernel's own table: addresses in hexadecimal, four bytes at
-// a time in the host's byte order (little endian on every system the agent has).
+// listeners reads what the host listens on, in the words of its system.
 func (r *reader) listeners(f *provider.Facts) {
+	read := hexListener
+	if f.System.OS == transport.MacOS {
+		read = bsdListener
+	}
 	for _, word := range r.words["listeners"] {
 		if word == "end" {
 			f.Listening = true
 			continue
 		}
-		addr, port, _ := strings.Cut(word, ":")
-		raw, err := hex.DecodeString(addr)
-		n, perr := strconv.ParseUint(port, 16, 16)
-		if err != nil || perr != nil || (len(raw) != 4 && len(raw) != 16) {
+		l, ok := read(word)
+		if !ok {
 			f.Listening = false
 			return
 		}
-		for i := 0; i < len(raw); i += 4 {
-			raw[i], raw[i+1], raw[i+2], raw[i+3] = raw[i+3], raw[i+2], raw[i+1], raw[i]
-		}
-		ip, _ := netip.AddrFromSlice(raw)
-		f.Listeners = append(f.Listeners, provider.Listener{Address: ip, Port: int(n)})
+		f.Listeners = append(f.Listeners, l)
 	}
+}
+
+// hexListener reads the kernel's own table: addresses in hexadecimal, four bytes at
+// a time in the host's byte order (little endian on every system the agent has).
+func hexListener(word string) (l provider.Listener, ok bool) {
+	addr, port, _ := strings.Cut(word, ":")
+	raw, err := hex.DecodeString(addr)
+	n, perr := strconv.ParseUint(port, 16, 16)
+	if err != nil || perr != nil || (len(raw) != 4 && len(raw) != 16) {
+		return l, false
+	}
+	for i := 0; i < len(raw); i += 4 {
+		raw[i], raw[i+1], raw[i+2], raw[i+3] = raw[i+3], raw[i+2], raw[i+1], raw[i]
+	}
+	ip, ok := netip.AddrFromSlice(raw)
+	return provider.Listener{Address: ip, Port: int(n)}, ok
+}
+
+// bsdListener reads the protocol and the address of a line of BSD's netstat:
+// "tcp4 127.0.0.1.6888", "tcp46 *.8675". An address that was cut short to fit its
+// column is none.
+func bsdListener(word string) (l provider.Listener, ok bool) {
+	family, addr, _ := strings.Cut(word, " ")
+	dot := strings.LastIndexByte(addr, '.')
+	if dot < 0 || !strings.HasPrefix(family, "tcp") {
+		return l, false
+	}
+	n, err := strconv.ParseUint(addr[dot+1:], 10, 16)
+	if err != nil {
+		return l, false
+	}
+	l.Port = int(n)
+	switch addr = addr[:dot]; {
+	case addr == "*" && family == "tcp4":
+		l.Address = netip.IPv4Unspecified()
+	case addr == "*":
+		l.Address = netip.IPv6Unspecified()
+	default:
+		addr, _, _ = strings.Cut(addr, "%") // the interface
+		if l.Address, err = netip.ParseAddr(addr); err != nil {
+			return l, false
+		}
+	}
+	return l, true
 }
 
 // settings reads appsettings.json, and whether the running service is older.
@@ -144,24 +191,57 @@ func (r *reader) settings(f *provider.Facts, uptime, now string) {
 	default:
 		f.Settings.Bytes = content[0]
 		if f.Service.Active {
-			f.Pending, f.PendingWhy = older(r.started, about[1], uptime, now)
+			f.Pending, f.PendingWhy = r.pending(about[1], uptime, now)
 		}
 	}
 }
 
-// older says whether a process that started so many hundredths of a second after
-// boot is more than two seconds older than a file.
-func older(started, modified, uptime, now string) (older bool, why string) {
-	start, err1 := strconv.ParseInt(started, 10, 64)
-	mtime, err2 := strconv.ParseInt(modified, 10, 64)
-	up, err3 := strconv.ParseFloat(uptime, 64)
-	clock, err4 := strconv.ParseInt(now, 10, 64)
+// pending says whether the service's process is more than two seconds older than a
+// file. When it began is known as hundredths of a second after boot, or as its age
+// in whole seconds.
+func (r *reader) pending(modified, uptime, now string) (older bool, why string) {
+	mtime, err1 := strconv.ParseInt(modified, 10, 64)
+	clock, err2 := strconv.ParseInt(now, 10, 64)
+	var begun, slack float64
+	start, err3 := strconv.ParseInt(r.started, 10, 64)
+	up, err4 := strconv.ParseFloat(uptime, 64)
+	known := err3 == nil && err4 == nil
+	if known {
+		begun = float64(clock) - up + float64(start)/100
+	} else if age, ok := elapsed(r.age); ok {
+		known, begun, slack = true, float64(clock-age), 1
+	}
 	switch {
-	case err1 != nil || err2 != nil || err3 != nil || err4 != nil:
+	case err1 != nil || err2 != nil || !known:
 		return false, "the host did not say when the service began and " + provider.SettingsFile + " was written"
 	case mtime > clock+2:
 		return false, provider.SettingsFile + " is dated in the future, so it cannot be told whether the service has read it"
+	case float64(mtime) > begun+2+slack:
+		return true, ""
+	case slack > 0 && float64(mtime) > begun+slack:
+		return false, provider.SettingsFile + " was written within a second or two of the start of the service, so it cannot be told whether the service has read it"
 	}
-	begun := float64(clock) - up + float64(start)/100
-	return float64(mtime) > begun+2, ""
+	return false, ""
+}
+
+// elapsed reads what ps says of a process's age: [[DD-]HH:]MM:SS.
+func elapsed(s string) (seconds int64, ok bool) {
+	s = strings.TrimSpace(s)
+	days, clock, found := strings.Cut(s, "-")
+	if !found {
+		days, clock = "0", s
+	}
+	d, err := strconv.ParseInt(days, 10, 32)
+	parts := strings.Split(clock, ":")
+	if err != nil || d < 0 || len(parts) < 2 || len(parts) > 3 {
+		return 0, false
+	}
+	for _, p := range parts {
+		n, err := strconv.ParseUint(p, 10, 6)
+		if err != nil {
+			return 0, false
+		}
+		seconds = seconds*60 + int64(n)
+	}
+	return d*24*60*60 + seconds, true
 }

@@ -16,13 +16,7 @@ type looker struct{}
 
 // Look is observe.sh with what the goal needs to know.
 func (looker) Look(g provider.Goal) transport.Script {
-	layout, _ := provider.LayoutOf(transport.Linux)
-	args := []string{
-		"service=" + layout.Service, "watchdog=" + layout.Watchdog, "package=" + layout.Package, "state=" + stateDir,
-	}
-	for _, dir := range layout.Roots {
-		args = append(args, "candidate="+dir)
-	}
+	args := append(layoutOf("Linux", transport.Linux, stateDir), layoutOf("Darwin", transport.MacOS, stateDirMac)...)
 	if g.InstallRoot != "" {
 		args = append(args, "root="+g.InstallRoot)
 	}
@@ -56,6 +50,20 @@ func plugins(g provider.Goal) []string {
 	}
 	if len(args) > 0 {
 		args = append(args, "pattern="+glob(provider.PluginsDir))
+	}
+	return args
+}
+
+// layoutOf tells observe.sh where one system keeps the agent. What the host runs is
+// known only to the script, so it is told of all.
+func layoutOf(uname string, os transport.OS, state string) []string {
+	layout, _ := provider.LayoutOf(os)
+	args := []string{
+		uname + ":service=" + layout.Service, uname + ":watchdog=" + layout.Watchdog,
+		uname + ":package=" + layout.Package, uname + ":state=" + state,
+	}
+	for _, dir := range layout.Roots {
+		args = append(args, uname+":candidate="+dir)
 	}
 	return args
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kepmctl/kepmctl/provider"
+	"github.com/kepmctl/kepmctl/transport"
 )
 
 const (
@@ -18,14 +19,25 @@ const (
 // for their values may be secrets.
 func (r *reader) overrides(f *provider.Facts) {
 	f.Layers, f.Overrides = r.files(f.Root(), "layer")
-	if f.Service.Known && f.Service.Loaded {
+	known := f.Service.Known && f.Service.Loaded
+	switch f.System.Manager {
+	case "systemd":
 		r.ofUnit(f)
-	} else if f.Overrides == "" {
+	case "launchd":
+		known = known && r.ofJob(f)
+	default: // only the process itself tells
+		known = known && f.Service.Active
+	}
+	if !known && f.Overrides == "" {
 		f.Overrides = "the service manager did not say what it gives the service"
 	}
-	if !f.Service.Active {
-		return
+	if f.Service.Active && f.System.OS == transport.Linux {
+		r.ofProcess(f)
 	}
+}
+
+// ofProcess reads what the running process was really given.
+func (r *reader) ofProcess(f *provider.Facts) {
 	environ, arguments := r.sections["environ"], r.sections["arguments"]
 	if len(environ) != 1 || len(arguments) != 1 {
 		f.Overrides = "the host did not show the environment of the running service"
@@ -35,6 +47,40 @@ func (r *reader) overrides(f *provider.Facts) {
 		r.variable(f, pair, byProcess)
 	}
 	r.arguments(f, strings.Split(strings.TrimSuffix(string(arguments[0]), "\x00"), "\x00"))
+}
+
+// ofJob reads the blocks of launchctl print: "NAME => value" in its environments,
+// an argument a line. It says whether they are there.
+func (r *reader) ofJob(f *provider.Facts) bool {
+	if len(r.words["job"]) != 3 {
+		return false
+	}
+	print := strings.TrimPrefix(r.words["job"][1], "text ")
+	for _, name := range []string{"environment", "inherited environment", "default environment"} {
+		lines, _ := jobBlock(print, name)
+		for _, line := range lines {
+			variable, _, _ := strings.Cut(line, " => ")
+			r.override(f, strings.ReplaceAll(variable, "__", ":"), byUnit)
+		}
+	}
+	argv, ok := jobBlock(print, "arguments")
+	r.arguments(f, argv)
+	return ok
+}
+
+// jobBlock is what stands between "NAME = {" and "}" in launchctl print.
+func jobBlock(print, name string) (lines []string, ok bool) {
+	_, rest, ok := strings.Cut(print, "\n\t"+name+" = {\n")
+	if !ok {
+		return nil, false
+	}
+	for line := range strings.Lines(rest) {
+		if line = strings.TrimSpace(line); line == "}" {
+			break
+		}
+		lines = append(lines, line)
+	}
+	return lines, true
 }
 
 // ofUnit reads the unit's definition: Environment=, EnvironmentFile= and ExecStart=

@@ -1,7 +1,8 @@
 // Package posix looks at and changes hosts of the POSIX family: facts and
 // transactions, by readable scripts.
 //
-// Proven on Linux with systemd. The scripts use only what operations.md names, so
+// Proven on Linux with systemd; without it, and on macOS, as far as stand-ins for
+// the commands of such hosts go. The scripts use only what operations.md names, so
 // that dash, busybox and ksh run them too.
 package posix
 
@@ -14,9 +15,13 @@ import (
 	"github.com/kepmctl/kepmctl/provider"
 )
 
-// stateDir is kepmctl's own directory on a host: root's alone. settle.service
-// names it too.
-const stateDir = "/var/lib/kepmctl"
+// kepmctl's own directory on a host: root's alone. The scripts choose between the
+// two when they are given none; settle.service and supervise.plist name them too.
+const (
+	stateDir    = "/var/lib/kepmctl"
+	stateDirMac = "/Library/Application Support/kepmctl"
+	usualState  = "" // the argument that leaves the choice to the script
+)
 
 //go:embed scripts
 var scripts embed.FS

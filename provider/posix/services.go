@@ -7,14 +7,25 @@ import (
 	"github.com/kepmctl/kepmctl/provider"
 )
 
-// services reads what systemctl show says of the agent and its watchdog: two
-// blocks of KEY=VALUE, apart by an empty line.
+// services reads what the manager of services says of the agent and its watchdog.
 func (r *reader) services(f *provider.Facts) {
+	layout, _ := provider.LayoutOf(f.System.OS)
+	switch f.System.Manager {
+	case "systemd":
+		r.systemd(f, layout)
+	case "launchd":
+		r.launchd(f, layout)
+	case "openrc", "sysv":
+		r.init(f, layout)
+	}
+}
+
+// systemd reads systemctl show: two blocks of KEY=VALUE, apart by an empty line.
+func (r *reader) systemd(f *provider.Facts, layout provider.Layout) {
 	units, ok := r.one("units")
 	if !ok {
 		return
 	}
-	layout, _ := provider.LayoutOf(f.System.OS)
 	for block := range strings.SplitSeq(units, "\n\n") {
 		show := map[string]string{}
 		for line := range strings.Lines(block) {
@@ -63,16 +74,58 @@ func (r *reader) startTime() string {
 	return ""
 }
 
+// init reads what the scripts of OpenRC or System V say: of each service its name,
+// whether it is there, the exit code of its status (LSB: 0 runs, 1 to 3 does not;
+// OpenRC: more codes for "not yet" and "crashed") and whether it starts at boot. Who
+// it runs as is known only from its process.
+func (r *reader) init(f *provider.Facts, layout provider.Layout) {
+	for list := r.words["init"]; len(list) >= 4; list = list[4:] {
+		s := provider.Service{Known: true, Loaded: list[1] == "yes", Boot: "disabled"}
+		if list[3] == "yes" {
+			s.Boot = "enabled"
+		}
+		code, err := strconv.Atoi(list[2])
+		switch {
+		case !s.Loaded:
+		case err != nil, code == 4, code > 32: // unknown, or no answer of a status at all
+			s.Known = false
+		default:
+			s.Active = code == 0
+		}
+		switch name := strings.TrimPrefix(list[0], "unit "); {
+		case name == layout.Service:
+			r.started = r.startTime()
+			s.RunningAs, s.PID = r.process(), r.pid()
+			s.Account = s.RunningAs
+			f.Service = s
+		case name == layout.Watchdog:
+			f.Watchdog = s
+		}
+	}
+}
+
+// pid is the number at the beginning of /proc/PID/stat.
+func (r *reader) pid() int {
+	stat, _ := r.one("stat")
+	number, _, _ := strings.Cut(stat, " ")
+	n, _ := strconv.Atoi(number)
+	return n
+}
+
 // process is who owns the service's process, from ls -ldn /proc/PID.
 func (r *reader) process() string {
 	line, _ := r.one("process")
 	d, ok := describe(line)
-	switch {
-	case !ok:
+	if !ok {
 		return ""
-	case d.uid == 0:
-		return provider.Privileged
-	default:
-		return "user id " + strconv.Itoa(d.uid)
 	}
+	return account(d.uid)
+}
+
+// account names a user by number.
+func account(uid int) string {
+	if uid == 0 {
+		return provider.Privileged
+	}
+	return "user id " + strconv.Itoa(uid)
 }

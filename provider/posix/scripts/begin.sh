@@ -3,15 +3,22 @@
 #
 #   sh begin.sh STATE RUN SECONDS <FILES
 #
-# STATE    the directory of kepmctl on the host
+# STATE    the directory of kepmctl on the host; empty: the usual one
 # RUN      the run's name
-# SECONDS  after which systemd ends the transaction, whatever it does
+# SECONDS  after which the transaction is ended, whatever it does
 # FILES    on standard input: lines "NAME SIZE", each followed by SIZE bytes
 set -u
 LC_ALL=C
 export LC_ALL
 umask 077
 state=$1 run=$2 seconds=$3
+supervisor=process
+[ ! -d /run/systemd/system ] || supervisor=systemd
+[ "$(uname -s)" != Darwin ] || supervisor=launchd
+if [ -z "$state" ]; then
+	state=/var/lib/kepmctl
+	[ "$supervisor" != launchd ] || state='/Library/Application Support/kepmctl'
+fi
 dir=$state/$run
 keep=5 # runs whose before-images stay on the host
 
@@ -36,7 +43,6 @@ mine() { # a directory that is ours alone
 	[ "$3" = 0 ]
 }
 
-[ -d /run/systemd/system ] || refuse unsupported 'this host has no systemd: changing it is not supported yet'
 mkdir "$state" 2>/dev/null
 mine "$state" || refuse failed "$state is not a directory of root alone (0700): look at who made it, then remove it"
 if [ -L "$state/open" ]; then
@@ -54,6 +60,7 @@ while read -r name size; do
 	[ "$size" = 0 ] || [ -s "$dir/$name" ] || cancel space "cannot write $dir/$name: $error"
 done
 [ -e "$dir/complete" ] || cancel failed 'the transaction did not arrive whole'
+printf '%s\n' "$supervisor" >"$dir/supervisor" || cancel space "cannot write $dir/supervisor"
 sync "$dir"/* 2>/dev/null || sync
 
 n=0
@@ -67,6 +74,16 @@ done
 for old in "$state"/*; do # uploads that never arrived whole, after a day
 	[ -L "$old" ] || [ -e "$old/complete" ] || find "$old" -prune -type d -mtime +0 -exec rm -rf {} \;
 done
+
+if [ "$supervisor" != systemd ]; then
+	error=$(/bin/sh "$dir/supervise.sh" "$dir" start 2>&1) || case $? in
+	7) cancel locked "$error" ;;
+	8) cancel unsupported "$error" ;;
+	*) cancel failed "cannot start the transaction: $error" ;;
+	esac
+	say phase begun
+	exit 0
+fi
 
 # One unit is the lock, the worker, the time limit and the finaliser.
 error=$(systemd-run --quiet --collect --unit=kepmctl-tx \

@@ -1,10 +1,12 @@
 #!/bin/sh
-# observe.sh looks at a Linux host and changes nothing. It returns raw facts;
+# observe.sh looks at a host and changes nothing. It returns raw facts;
 # what they mean is decided elsewhere.
 #
-#   sh observe.sh service=UNIT watchdog=UNIT package=NAME state=DIR \
-#       candidate=DIR... [root=DIR] [group=NAME] [row=PATH]... [pattern=GLOB]... [except=GLOB]... [plugin=GLOB]...
+#   sh observe.sh [SYSTEM:]service=UNIT [SYSTEM:]watchdog=UNIT [SYSTEM:]package=NAME \
+#       [SYSTEM:]state=DIR [SYSTEM:]candidate=DIR... [root=DIR] [group=NAME] [row=PATH]... [pattern=GLOB]... [except=GLOB]... \
+#       [plugin=GLOB]...
 #
+# SYSTEM:     what uname -s says, where the argument is for that system only
 # root=       the install root; without it the unit and the candidates are tried
 # group=      the group that stands for Administrators
 # row=        a directory to describe, relative to the root
@@ -25,7 +27,9 @@ service='' watchdog='' package='' state='' root='' group=''
 candidates=''
 nl='
 '
+system=$(uname -s)
 for a in "$@"; do
+	a=${a#"$system:"}
 	case $a in
 	service=*) service=${a#*=} ;;
 	watchdog=*) watchdog=${a#*=} ;;
@@ -43,18 +47,64 @@ section() {
 }
 say() { printf '%s\0' "$@"; }
 
-manager=''
-[ -d /run/systemd/system ] && manager=systemd
-uptime=''
-[ -r /proc/uptime ] && read -r uptime _ </proc/uptime
+manager='' uptime=''
+look=-ldn # of ls
+if [ "$system" = Darwin ]; then
+	manager=launchd
+	look=-lden # an ACL may hide behind the @ of extended attributes
+else
+	if [ -d /run/systemd/system ]; then
+		manager=systemd
+	elif [ -d /run/openrc ] && command -v rc-service >/dev/null 2>&1; then
+		manager=openrc
+	elif [ -x "/etc/init.d/$service" ] && command -v service >/dev/null 2>&1; then
+		manager=sysv
+	fi
+	[ -r /proc/uptime ] && read -r uptime _ </proc/uptime
+fi
+export look
 
 # ---- services ---------------------------------------------------------------
 
-units='' main='' pid=0
-if [ "$manager" = systemd ]; then
+units='' main='' pid=0 exe=''
+plist() { # file: as XML
+	[ -f "$1" ] || return 0
+	plutil -convert xml1 -o - "$1" 2>/dev/null || cat "$1" 2>/dev/null
+}
+first_after() { # text key: sets first to the string behind a key of a plist
+	first=''
+	case $1 in
+	*"<key>$2</key>"*"<string>"*)
+		first=${1#*"<key>$2</key>"}
+		first=${first#*"<string>"}
+		first=${first%%"</string>"*}
+		;;
+	esac
+}
+after() { # text key: sets first to the value of a job's own line "key = value"
+	first=''
+	case $1 in
+	*"$nl	$2 = "*)
+		first=${1#*"$nl	$2 = "}
+		first=${first%%"$nl"*}
+		;;
+	esac
+}
+if [ "$manager" = launchd ]; then
+	main=$(launchctl print "system/$service" 2>/dev/null)
+	answer=$? definition=$(plist "/Library/LaunchDaemons/$service.plist")
+	after "$main" pid
+	pid=${first:-0}
+	after "$main" program
+	exe=$first
+	[ -n "$exe" ] || first_after "$definition" Program
+	[ -n "$exe$first" ] || first_after "$definition" ProgramArguments
+	exe=${exe:-$first}
+elif [ "$manager" = systemd ]; then
 	units=$(systemctl show --no-pager -p Id,LoadState,ActiveState,UnitFileState,User,DynamicUser,ExecStart,MainPID,Environment,EnvironmentFiles "$service" "$watchdog" 2>/dev/null)
 	main=${units%%"$nl$nl"*}
 	case $main in *MainPID=*) pid=${main##*MainPID=} pid=${pid%%"$nl"*} ;; esac
+	case $main in *'path='*) exe=${main#*path=} exe=${exe%% ;*} ;; esac
 fi
 
 # The files that the unit takes variables from, each as its path and its bytes.
@@ -79,10 +129,8 @@ found() { # directory: remembers it once, by its real path
 if [ -n "$root" ]; then
 	[ -d "$root" ] && found "$root"
 else
-	case $main in
-	*'path='*)
-		exe=${main#*path=}
-		exe=${exe%% ;*}
+	case $exe in
+	/*)
 		at=${exe%/*}
 		while [ -n "$at" ] && [ ! -f "$at/appsettings.json" ]; do at=${at%/*}; done
 		[ -z "$at" ] || found "$at"
@@ -121,9 +169,64 @@ case $roots in # only a root that is certain is looked into
 esac
 [ -z "$root" ] || cd -P -- "$root" || exit 1
 
+case $root in
+*.app | *.app/*)
+	if [ -z "$version" ]; then
+		first_after "$(plist "${root%%.app*}.app/Contents/Info.plist")" CFBundleShortVersionString
+		version=$first
+	fi
+	;;
+esac
+
+# ---- services of OpenRC and of the service command ----------------------------
+
+# shellcheck disable=SC3013 # -ef: dash, busybox, ksh and bash have it
+main_process() { # the one that runs the root's program of the service's name, or of the PID file
+	for p in /proc/[0-9]*; do
+		if [ -n "$root" ] && [ "$p/exe" -ef "$root/$service" ]; then
+			pid=${p#/proc/}
+			return
+		fi
+	done
+	for p in "/run/$service.pid" "/var/run/$service.pid"; do
+		if [ -r "$p" ] && read -r pid <"$p" && [ -d "/proc/$pid" ]; then return; fi
+	done
+	pid=0
+}
+unit() { # name: whether it is there, what its status ends with, whether it starts at boot
+	boot=no status=''
+	if [ ! -x "/etc/init.d/$1" ]; then
+		say "unit $1" no "$status" "$boot"
+		return
+	fi
+	if [ "$manager" = openrc ]; then
+		rc-service "$1" status </dev/null >/dev/null 2>&1
+		status=$?
+		[ ! -L "/etc/runlevels/default/$1" ] || boot=yes
+	else
+		service "$1" status </dev/null >/dev/null 2>&1
+		status=$?
+		for p in /etc/rc[2345].d/S[0-9][0-9]"$1"; do [ ! -L "$p" ] || boot=yes; done
+	fi
+	say "unit $1" yes "$status" "$boot"
+}
+
 # ---- listeners: the kernel lists them before all other sockets ---------------
 
+sockets() { # macOS: addresses as netstat writes them, 127.0.0.1.6888 or *.8675
+	table=$(netstat -anl -p tcp 2>/dev/null) || table=$(netstat -an -p tcp 2>/dev/null) || return 0
+	while read -r family _ _ address _ status _; do
+		if [ "$status" = LISTEN ]; then say "$family $address"; fi
+	done <<-EOT
+		$table
+	EOT
+	say end
+}
 listeners() {
+	if [ "$system" = Darwin ]; then
+		sockets
+		return
+	fi
 	for table in /proc/net/tcp /proc/net/tcp6; do
 		[ -r "$table" ] || continue
 		{
@@ -148,7 +251,7 @@ fi
 
 # Each directory is given as found and as ls describes it.
 # shellcheck disable=SC2016 # expanded by the inner shell
-describe='for f do printf "%s\0" "$f" "$(ls -ldn "$f")"; done'
+describe='for f do printf "%s\0" "$f" "$(ls "$look" "$f")"; done'
 rows() {
 	n=$# names=''
 	while [ "$n" -gt 0 ]; do # patterns become arguments of one find
@@ -168,7 +271,7 @@ above() {
 	at=$root
 	while [ -n "$at" ]; do
 		at=${at%/*}
-		say "${at:-/}" "$(ls -ldn "${at:-/}")"
+		say "${at:-/}" "$(ls "$look" "${at:-/}")"
 	done
 }
 
@@ -182,7 +285,9 @@ count='
 	IFS="
 "
 	acl=0 n=0
-	for l in $(ls -ldn "$@" 2>/dev/null); do case $l in [!\ ]?????????+*) acl=$((acl + 1)) ;; esac; done
+	for l in $(ls "$look" "$@" 2>/dev/null); do
+		case $look$l in "-ldn"[!\ ]?????????+* | "-lden 0: "*) acl=$((acl + 1)) ;; esac
+	done
 	printf "%s\0" "$class $# $acl"
 	for f do
 		n=$((n + 1)); [ "$n" -gt 5 ] && break
@@ -248,24 +353,39 @@ speaks='
 # ---- the answer --------------------------------------------------------------------
 
 {
-	say @system "$(uname -s)" "$(uname -r)" "$(id -u)" "$manager" "$uptime" "$(date +%s)"
+	say @system "$system" "$(uname -r)" "$(id -u)" "$manager" "$uptime" "$(date +%s)"
 	if [ -L "$state/open" ]; then
 		owner=''
 		[ -r "$state/open/owner" ] && read -r owner <"$state/open/owner"
 		say @transaction "run $(readlink "$state/open")" "owner $owner"
 	fi
-	if [ "$manager" = systemd ]; then
+	case $manager in
+	systemd)
 		say @units "$units" @environment
 		environment_files
-	fi
-	if [ "$pid" != 0 ] && read -r stat <"/proc/$pid/stat"; then
+		;;
+	launchd)
+		say @disabled "text $(launchctl print-disabled system 2>/dev/null)"
+		say @job "exit $answer" "text $main" "plist $definition"
+		[ "$pid" = 0 ] || say @elapsed "$(ps -o etime= -p "$pid" 2>/dev/null)" @owner "$(ps -o uid= -p "$pid" 2>/dev/null)"
+		;;
+	openrc | sysv)
+		main_process
+		say @init
+		unit "$service"
+		unit "$watchdog"
+		;;
+	esac
+	if [ "$system" != Darwin ] && [ "$pid" != 0 ] && read -r stat <"/proc/$pid/stat"; then
 		# shellcheck disable=SC2012 # the owner is wanted, and the name is a number
 		say @stat "$stat" @process "$(ls -ldn "/proc/$pid")"
 	fi 2>/dev/null
 	say @roots "$roots" @version "v$version" @group "$gid" @listeners
 	listeners
 	if [ -n "$root" ]; then
-		say @settings "$problem" "$(date -r "$file" +%s 2>/dev/null)" @ancestors
+		modified=$(date -r "$file" +%s 2>/dev/null) # of BSD, older ones take seconds only
+		[ -n "$modified" ] || [ "$system" != Darwin ] || modified=$(stat -f %m "$file" 2>/dev/null)
+		say @settings "$problem" "$modified" @ancestors
 		above
 		say @rows
 		rows "$@" 2>/dev/null

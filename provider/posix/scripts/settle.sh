@@ -1,7 +1,8 @@
 #!/bin/sh
 # settle.sh ends a transaction: it keeps what was changed or restores what was.
-# systemd runs it whenever tx.sh ends, for whatever reason, and at the next boot
-# if the host went down. Running it again does no harm, and nothing else finishes.
+# systemd, or supervise.sh, runs it whenever tx.sh ends, for whatever reason, and at
+# the next boot if the host went down. Running it again does no harm, and nothing
+# else finishes.
 #
 #   sh settle.sh STATE/RUN
 #
@@ -14,14 +15,17 @@ did() { [ -e "$dir/did.$1" ]; }
 detail() { printf '%s\n' "$1" >>"$dir/details"; }
 
 close() { # nothing stays armed or locked
-	rm -f "$boot" "$wanted"
+	disarm
 	[ "$(readlink "$state/open")" != "$run" ] || rm -f "$state/open"
-	sync "${boot%/*}" "${wanted%/*}" "$state" 2>/dev/null || sync
+	set -- "$state"
+	[ -z "$boot" ] || set -- "${boot%/*}" "$@"
+	[ -z "$wanted" ] || set -- "${wanted%/*}" "$@"
+	sync "$@" 2>/dev/null || sync
 }
 finish() { # ending
 	record outcome "$1" || exit 1 # it is tried again
 	close
-	echo "kepmctl: maintenance of $service ends, run $run: $1"
+	announce "maintenance of $service ends, run $run: $1"
 	exit 0
 }
 
@@ -31,7 +35,7 @@ if [ -e "$dir/outcome" ]; then
 fi
 if [ "$(readlink "$state/open")" != "$run" ] && ! did begin; then
 	record outcome undone # it never began, and another one may be open
-	[ -L "$state/open" ] || rm -f "$boot" "$wanted"
+	[ -L "$state/open" ] || disarm
 	exit 0
 fi
 ln -s undo "$dir/verdict" 2>/dev/null # unless there is one
@@ -44,6 +48,7 @@ there=''
 cd -P -- "$root" && there=yes
 if [ "$verdict" = commit ]; then
 	[ -z "$there" ] || each_file unstage
+	did enable || service_boot
 	finish committed
 fi
 
@@ -83,18 +88,19 @@ fi
 
 # ---- services: as they were. Nothing here waits, for this may run while booting -----------
 
-if did enable; then systemctl --quiet --no-reload disable "$service"; fi
+if did enable; then service_disable "$service"; fi
 if did stop; then
 	if [ -z "$(recorded was.service)" ]; then
-		if did start; then systemctl --no-block stop "$service"; fi
-	elif [ "$(main_pid "$service")" = "$(recorded was.pid)" ]; then
-		systemctl --no-block start "$service" # it never stopped
+		if did start; then service_stop_soon "$service"; fi
+	elif service_same; then
+		service_start_soon "$service" # it never stopped
 	else
-		systemctl --no-block restart "$service"
+		service_restart_soon "$service"
 	fi
-	if [ -n "$(recorded was.watchdog)" ]; then systemctl --no-block start "$watchdog"; fi
+	if [ -n "$(recorded was.watchdog)" ]; then service_start_soon "$watchdog"; fi
+	service_boot
 fi
-if did watchdog && [ -z "$(recorded was.watchdog)" ]; then systemctl --no-block stop "$watchdog"; fi
+if did watchdog && [ -z "$(recorded was.watchdog)" ]; then service_stop_soon "$watchdog"; fi
 # The lists hold these two commands. What somebody else opened or owns meanwhile
 # is left alone, and so is what became a link.
 write() { # mode path...

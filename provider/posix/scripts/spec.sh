@@ -1,14 +1,12 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# spec.sh is sourced by tx.sh and settle.sh, with $dir set: it reads what the
-# transaction is to do, and holds what both need.
+# spec.sh is sourced by tx.sh, settle.sh and supervise.sh, with $dir set: it reads
+# what the transaction is to do, and holds what they need.
 set -uf # no globs: names of files are data
 LC_ALL=C
 export LC_ALL
 umask 077
 state=${dir%/*}
 run=${dir##*/}
-boot=/etc/systemd/system/kepmctl-settle.service
-wanted=/etc/systemd/system/multi-user.target.wants/kepmctl-settle.service
 nl='
 '
 
@@ -39,10 +37,8 @@ while IFS=' ' read -r key value; do
 	esac
 done <"$dir/spec"
 
-now() { # hundredths of a second since boot
-	read -r uptime _ </proc/uptime
-	now=${uptime%.*}${uptime#*.}
-}
+# shellcheck source=services.sh
+. "$dir/services.sh"
 
 step() { # name detail...: on disk before the act it names
 	now
@@ -69,18 +65,6 @@ each_file() { # runs "$@" NUMBER PATH
 	done <<-EOT
 		$files
 	EOT
-}
-
-active() { # unit
-	case $(systemctl show --no-pager -p ActiveState "$1" 2>/dev/null) in
-	ActiveState=active | ActiveState=reloading | ActiveState=activating) return 0 ;;
-	*) return 1 ;;
-	esac
-}
-
-main_pid() { # unit
-	value=$(systemctl show --no-pager -p MainPID "$1" 2>/dev/null)
-	printf '%s' "${value#MainPID=}"
 }
 
 same() { # file file

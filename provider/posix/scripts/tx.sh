@@ -2,7 +2,7 @@
 # tx.sh carries out one transaction, then waits for the verdict. It never undoes:
 # settle.sh does, whenever and however this script ends.
 #
-#   sh tx.sh STATE/RUN      as the unit kepmctl-tx
+#   sh tx.sh STATE/RUN      as the unit kepmctl-tx, or started by supervise.sh
 dir=$1
 # shellcheck source=spec.sh
 . "$dir/spec.sh"
@@ -17,15 +17,18 @@ cd -P -- "$root" || fail failed "cannot enter $root"
 
 # Settle at the next boot, should it come before the verdict: registered before
 # anything is open. A boot with nothing open passes it over.
-error=$(cp "$dir/settle.service" "$boot" 2>&1 && ln -sf ../kepmctl-settle.service "$wanted" 2>&1) ||
-	fail failed "cannot register settling at boot: $error"
-sync "$boot" "${boot%/*}" "${wanted%/*}" 2>/dev/null || sync
+# supervise.sh has done so where there is no systemd.
+if [ "$manager" = systemd ]; then
+	error=$(cp "$dir/settle.service" "$boot" 2>&1 && ln -sf ../kepmctl-settle.service "$wanted" 2>&1) ||
+		fail failed "cannot register settling at boot: $error"
+	sync "$boot" "${boot%/*}" "${wanted%/*}" 2>/dev/null || sync
+fi
 
 ln -s "$run" "$state/open" 2>/dev/null || fail locked "transaction $(readlink "$state/open") is open"
-echo "kepmctl: maintenance of $service begins, run $run by $owner: $changes; it ends by itself within $limit s"
-if active "$service"; then record was.service active; fi
-if active "$watchdog"; then record was.watchdog active; fi
-record was.pid "$(main_pid "$service")"
+announce "maintenance of $service begins, run $run by $owner: $changes; it ends by itself within $limit s"
+if service_active "$service"; then record was.service active; fi
+if service_active "$watchdog"; then record was.watchdog active; fi
+service_note
 step begin "$owner"
 
 unchanged() { # number path
@@ -142,8 +145,8 @@ each_file stage
 if [ -n "$restart$start" ]; then
 	step stop
 	stopped=$now
-	if [ -n "$(recorded was.watchdog)" ]; then systemctl stop "$watchdog" || fail failed "$watchdog does not stop"; fi
-	if [ -n "$restart" ]; then systemctl stop "$service" || fail failed "$service does not stop"; fi
+	if [ -n "$(recorded was.watchdog)" ]; then service_stop "$watchdog" || fail failed "$watchdog does not stop"; fi
+	if [ -n "$restart" ]; then service_stop "$service" || fail failed "$service does not stop"; fi
 	step stopped
 fi
 replace() { # number path: a write by somebody else in the last instant is seen afterwards
@@ -161,41 +164,27 @@ replace() { # number path: a write by somebody else in the last instant is seen 
 each_file replace
 if [ -n "$enable" ]; then
 	step enable
-	systemctl --quiet enable "$service" || fail failed "$service cannot be enabled"
+	service_enable "$service" || fail failed "$service cannot be enabled"
 fi
 
 # ---- start, and wait until it is ready --------------------------------------------------
 
-listens() { # port...: each has a listener
-	want=" $* "
-	for table in /proc/net/tcp /proc/net/tcp6; do
-		[ -r "$table" ] || continue
-		{
-			read -r _
-			while read -r _ address _ status _ && [ "$status" = 0A ]; do
-				port=$((0x${address##*:}))
-				case $want in *" $port "*) want="${want%%" $port "*} ${want#*" $port "}" ;; esac
-			done
-		} <"$table"
-	done
-	case $want in *[!\ ]*) return 1 ;; *) return 0 ;; esac
-}
 ready() { # the same process for 3 s, and every port that listened before listens again
 	now
 	limit=$((now + start_timeout * 100))
 	pid=0 up=''
 	while [ "$now" -lt "$limit" ]; do
 		if [ "$pid" = 0 ]; then
-			if active "$service"; then pid=$(main_pid "$service"); fi
+			if service_active "$service"; then pid=$(service_pid "$service"); fi
 			now
 			since=$now
-		elif [ ! -d "/proc/$pid" ]; then
+		elif ! lives "$pid"; then
 			fail agent "$service ended within 3 s of its start"
 		fi
 		# shellcheck disable=SC2086 # one word per port
 		if [ -z "$up" ] && [ "$pid" != 0 ] && listens $ports; then up=$now; fi
 		if [ -n "$up" ] && [ $((now - since)) -ge 300 ]; then
-			[ "$(main_pid "$service")" = "$pid" ] || fail agent "$service ended within 3 s of its start"
+			[ "$(service_pid "$service")" = "$pid" ] || fail agent "$service ended within 3 s of its start"
 			return 0
 		fi
 		if [ -z "$up" ]; then sleep 0.2 2>/dev/null || sleep 1; else sleep 0.5 2>/dev/null || sleep 1; fi
@@ -205,14 +194,15 @@ ready() { # the same process for 3 s, and every port that listened before listen
 }
 if [ -n "$start" ] || { [ -n "$restart" ] && [ -n "$(recorded was.service)" ]; }; then
 	step start
-	systemctl start "$service" || fail agent "$service does not start"
+	service_start "$service" || fail agent "$service does not start"
+	[ -n "$enable" ] || service_boot
 	ready
 	if [ -n "$restart" ]; then record down "$(((up - stopped) * 10))"; fi
 	record pid "$pid"
 fi
 if [ -n "$start_watchdog" ] || { [ -n "$restart$start" ] && [ -n "$(recorded was.watchdog)" ]; }; then
 	step watchdog
-	systemctl start "$watchdog" || fail failed "$watchdog does not start"
+	service_start "$watchdog" || fail failed "$watchdog does not start"
 fi
 step ready
 
