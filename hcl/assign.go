@@ -136,6 +136,11 @@ func (r *reading) goals(list []*assignment) ([]provider.Goal, int) {
 			demands[h].add(h.Name, claims, disputes)
 		}
 	}
+	for h, d := range demands {
+		if len(h.Assignments) > 1 {
+			d.nested(h.Name, disputes)
+		}
+	}
 	disputes.report(r.d)
 	if parallelism == 0 {
 		parallelism = defaultParallelism

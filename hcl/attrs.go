@@ -57,9 +57,14 @@ func (a attrs) has(name string) bool {
 	return ok
 }
 
-// set says whether an attribute is written, and not as null.
+// set says whether an attribute is written, and is not null. What cannot be told
+// here, a reference or a mistake, counts as set.
 func (a attrs) set(name string) bool {
-	return a.has(name) && !isNull(a.body.Attributes[name].Expr)
+	if !a.has(name) {
+		return false
+	}
+	v, diags := a.body.Attributes[name].Expr.Value(a.ctx)
+	return diags.HasErrors() || !v.IsKnown() || !v.IsNull()
 }
 
 // wrong reports a value that does not fit.
@@ -201,7 +206,7 @@ func (a attrs) duration(name string, least, most time.Duration) (time.Duration, 
 	if !ok {
 		return 0, false
 	}
-	d, err := parseDuration(s)
+	d, err := ParseDuration(s)
 	if err != nil || d < least || d > most {
 		such := `"90s" or "2m"`
 		if most > mostTimeout {
@@ -237,8 +242,8 @@ func (a attrs) timeoutOr(name string, standard time.Duration) time.Duration {
 
 var days = regexp.MustCompile(`^(\d{1,6})d(.*)$`)
 
-// parseDuration is Go's, with "d" for days of 24 hours in front: "30d", "1d12h".
-func parseDuration(s string) (time.Duration, error) {
+// ParseDuration is Go's, with "d" for days of 24 hours in front: "30d", "1d12h".
+func ParseDuration(s string) (time.Duration, error) {
 	var whole time.Duration
 	if m := days.FindStringSubmatch(s); m != nil {
 		n, err := strconv.Atoi(m[1])

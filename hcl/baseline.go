@@ -54,6 +54,7 @@ func (r *reading) readBaselines() {
 	for _, b := range r.baselines {
 		r.checkRows(b)
 		r.checkCertificate(b)
+		r.checkNested(b)
 		r.weaken(b, b.wants())
 	}
 }
@@ -66,7 +67,8 @@ func (r *reading) addBaseline(block *hclsyntax.Block, name string) {
 	top := r.attrs(block)
 	top.text("title")
 	b.extends = top.references("extends", "baseline", "builtin")
-	for _, inner := range block.Body.Blocks {
+	grammar := baselineSchema()
+	for _, inner := range grammar.wellFormed(block) {
 		if inner.Type != "override" {
 			r.readSettings(b.own, inner)
 		} else if o, ok := r.readOverride(inner); ok {
@@ -86,7 +88,8 @@ func (r *reading) readSettings(own map[slot]setting, block *hclsyntax.Block) {
 		r.readPluginSetting(own, block)
 		return
 	case "permissions":
-		for _, row := range block.Body.Blocks {
+		rows := baselineSchema().blocks["permissions"]
+		for _, row := range rows.wellFormed(block) {
 			r.readRow(own, row)
 		}
 	case "agent":
@@ -175,6 +178,19 @@ func (b *baseline) wants() []provider.Want {
 	}
 	slices.SortFunc(wants, func(a, b provider.Want) int { return strings.Compare(a.Control.String(), b.Control.String()) })
 	return wants
+}
+
+// checkNested reports settings of which one lies inside the other: what is written
+// for one would change the other.
+func (r *reading) checkNested(b *baseline) {
+	for inner, s := range b.merged {
+		for outer, o := range b.merged {
+			if s.value != nil && o.value != nil && inner.block == outer.block && strings.HasSuffix(inner.block, "_setting") &&
+				strings.HasPrefix(inner.label, outer.label+":") {
+				r.d.errorf(s.at.Ptr(), "A setting inside another", "%s lies inside %s, which is at %s: manage one of the two.", s.label, o.label, place(o.at))
+			}
+		}
+	}
 }
 
 func isOverrides(w provider.Want) bool { return w.Control.Name == provider.ConfigOverrides }

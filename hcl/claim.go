@@ -116,14 +116,29 @@ func (d disputes) add(a, b claim, host string) {
 	d[key] = append(d[key], host)
 }
 
+// nested notes settings of two assignments of which one lies inside the other.
+func (d *demand) nested(host string, disputes disputes) {
+	for inner, a := range d.claims {
+		for outer, b := range d.claims {
+			at := strings.TrimSuffix(outer, `"]`)
+			if a.by != b.by && strings.HasSuffix(outer, `"]`) && strings.HasPrefix(inner, at+":") {
+				disputes.add(b, a, host)
+			}
+		}
+	}
+}
+
 func (d disputes) report(to *Diagnostics) {
 	order := func(a, b dispute) int {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.words, b.words))
 	}
 	for _, one := range slices.SortedFunc(maps.Keys(d), order) {
-		hosts := d[one]
+		hosts, advice := d[one], "Leave it out of one baseline"
+		if one.name == "rollout" {
+			advice = "Name the same rollout in both"
+		}
 		to.errorf(&one.second.at, "Two assignments disagree on "+one.name,
-			"%s Both hold %s. Leave it out of one baseline, or except the hosts from one assignment.", one.words, some(hosts))
+			"%s Both hold %s. %s, or except the hosts from one assignment.", one.words, some(hosts), advice)
 	}
 }
 

@@ -145,13 +145,13 @@ func (r *reading) checkLogin(a attrs, c transport.Connection) {
 	}
 }
 
-// path reads a path, relative to the configuration directory.
+// path reads a path of a file that the program will open.
 func (r *reading) path(a attrs, name string) string {
 	p, ok := a.text(name)
 	if !ok {
 		return ""
 	}
-	p, err := below(r.dir, p)
+	p, err := localPath(p)
 	if err != nil {
 		a.wrong(name, "%s.", err)
 	}

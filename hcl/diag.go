@@ -133,8 +133,23 @@ func (d *Diagnostics) foreign(diags hcl.Diagnostics) {
 		if d.hides(one) {
 			one.Detail = notShown
 		}
+		one.Expression = withoutValues(one.Expression)
 		d.list = append(d.list, one)
 	}
+}
+
+// withoutValues takes away an expression whose values the library would show: of
+// variables and locals, which may hold what nobody is to read.
+func withoutValues(expr hcl.Expression) hcl.Expression {
+	if expr == nil {
+		return nil
+	}
+	for _, t := range expr.Variables() {
+		if root := t.RootName(); root != "host" {
+			return nil
+		}
+	}
+	return expr
 }
 
 // learn keeps a file for excerpts.

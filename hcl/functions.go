@@ -17,7 +17,7 @@ func functions(dir string) map[string]function.Function {
 		"file":         fileFunction(dir),
 		"secret::exec": execFunction(),
 		"secret::env":  secretFunction("env", checkVariable),
-		"secret::file": secretFunction("file", func(p string) (string, error) { return below(dir, p) }),
+		"secret::file": secretFunction("file", localPath),
 
 		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "log": stdlib.LogFunc,
 		"max": stdlib.MaxFunc, "min": stdlib.MinFunc, "parseint": stdlib.ParseIntFunc, "pow": stdlib.PowFunc,

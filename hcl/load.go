@@ -76,6 +76,9 @@ type Host struct {
 func Load(dir string, o Options) (*Config, Diagnostics) {
 	var d Diagnostics
 	files := readDir(dir, &d)
+	if d.HasErrors() {
+		return nil, d
+	}
 	values := append(readFiles(dir, AutoSuffix, &d), namedFiles(o.VarFiles, &d)...)
 	if d.HasErrors() {
 		return nil, d
@@ -93,7 +96,7 @@ type file struct {
 func readDir(dir string, d *Diagnostics) []file {
 	files := readFiles(dir, Suffix, d)
 	if len(files) == 0 && !d.HasErrors() {
-		d.errorf(nil, "No configuration", "The directory %q has no file named *%s. Three blocks are enough to begin: host, baseline, assign.", dir, Suffix)
+		d.errorf(nil, "No configuration", "The directory %q has no file named *%s. Three blocks are enough to begin, host, baseline, assign: kepmctl init writes them. Or name another directory with --chdir.", dir, Suffix)
 	}
 	return files
 }

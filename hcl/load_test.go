@@ -72,7 +72,7 @@ func TestExample(t *testing.T) {
 	if diff := cmp.Diff([]string{"app-01", "app-02", "edge-01", "edge-99"}, names); diff != "" {
 		t.Errorf("goals (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(exampleGoal(dir), config.Goals[0]); diff != "" {
+	if diff := cmp.Diff(exampleGoal(), config.Goals[0]); diff != "" {
 		t.Errorf("app-01 (-want +got):\n%s", diff)
 	}
 	hosts := []Host{
@@ -103,7 +103,7 @@ func TestExample(t *testing.T) {
 	}
 }
 
-func exampleGoal(dir string) provider.Goal {
+func exampleGoal() provider.Goal {
 	want := func(control, value, file string, line int) provider.Want {
 		return provider.Want{
 			Control: provider.Control{Name: control}, Value: provider.Value(value), Mode: provider.Enforce,
@@ -125,10 +125,10 @@ func exampleGoal(dir string) provider.Goal {
 			Connection: transport.Connection{
 				Kind: "ssh", Name: "ops", User: "ops", Port: 22, PrivateKeyFile: "~/.ssh/id_ed25519",
 				PrivateKeyPassphrase: transport.SecretRef{Source: "env", Name: "KEPM_KEY_PASSPHRASE"},
-				KnownHostsFile:       filepath.Join(dir, "known_hosts"),
+				KnownHostsFile:       "known_hosts",
 				HostKeys:             transport.HostKeysStrict,
 				Become:               transport.BecomeSudo,
-				BecomePassword:       transport.SecretRef{Source: "file", Name: filepath.Join(dir, "become/app-01")},
+				BecomePassword:       transport.SecretRef{Source: "file", Name: "become/app-01"},
 				ConnectTimeout:       15e9, CommandTimeout: 120e9,
 			},
 		},

@@ -1,6 +1,7 @@
 package hcl
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,23 @@ type controlRef struct {
 	name string   // "all" for everything
 	keys []string // in brackets
 	at   hcl.Range
+}
+
+// String is the control as written behind "control.".
+func (c controlRef) String() string {
+	text := c.name
+	for _, key := range c.keys {
+		text += fmt.Sprintf("[%q]", key)
+	}
+	return text
+}
+
+func controlNames(wants []provider.Want) []string {
+	var names []string
+	for _, w := range wants {
+		names = append(names, w.Control.String())
+	}
+	return names
 }
 
 // holds says whether the reference names a control; keys are matched as the agent
@@ -63,20 +81,23 @@ func (r *reading) readOverride(b *hclsyntax.Block) (o override, ok bool) {
 	if severity, set := a.choice("severity", severities); set {
 		o.severity = provider.Severity(severity)
 	}
-	reason, _ := a.word("reason")
+	reason, _ := a.text("reason")
+	if a.set("reason") && strings.TrimSpace(reason) == "" {
+		a.wrong("reason", "Say why the control is weakened: whoever reads a report will ask.")
+	}
 	expires, dated := a.moment("expires")
 	weak := o.mode == provider.Audit || o.mode == provider.Off
 	switch {
+	case !a.set("mode") && !a.set("severity"):
+		r.d.errorf(b.DefRange().Ptr(), "An override of nothing", "Set mode, severity, or both.")
+	case weak && (!a.set("reason") || !a.set("expires")):
+		r.d.errorf(b.DefRange().Ptr(), "An override without a reason or an end", "mode = %q needs a reason and expires = \"2027-03-31\", so that it is not forgotten.", o.mode)
+	}
+	switch {
 	case r.d.Errors() > before:
 		return o, false
-	case o.mode == "" && o.severity == "":
-		r.d.errorf(b.DefRange().Ptr(), "An override of nothing", "Set mode, severity, or both.")
-		return o, false
-	case weak && (reason == "" || !dated):
-		r.d.errorf(b.DefRange().Ptr(), "An override without a reason or an end", "mode = %q needs a reason and expires = \"2027-03-31\", so that it is not forgotten.", o.mode)
-		return o, false
 	case dated && !r.now.IsZero() && !r.now.Before(expires):
-		r.d.warnf(a.at("expires"), "An override has expired", "It has no effect any more: %s is over. Take it out, or give it a new end.", expires.Add(-time.Second).UTC().Format(time.DateTime))
+		r.d.warnf(a.at("expires"), "An override has expired", "It has no effect any more: %s UTC is over. Take it out, or give it a new end.", expires.Add(-time.Second).UTC().Format(time.DateTime))
 		return o, false
 	case weak:
 		o.why = provider.Override{Reason: reason, Expires: expires.UTC()}
@@ -170,7 +191,7 @@ func (r *reading) weaken(b *baseline, wants []provider.Want) {
 				}
 			}
 			if !found {
-				r.d.warnf(ref.at.Ptr(), "Without effect", "%s does not manage this control, so there is nothing to override.", b.address)
+				r.d.warnf(ref.at.Ptr(), "Without effect", "%s is not managed by %s, so there is nothing to override.%s", ref, b.address, didYouMean(ref.String(), controlNames(wants)))
 			}
 		}
 	}

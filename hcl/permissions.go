@@ -110,8 +110,8 @@ func (r *reading) readRow(own map[slot]setting, block *hclsyntax.Block) {
 			continue
 		}
 		s := setting{label: p, at: a.body.Attributes[name].NameRange}
-		if a.set(name) {
-			s.value = a.grant(name)
+		if g, ok := a.grant(name); ok {
+			s.value = g
 		}
 		own[slot{"path", strings.ToLower(p), name}] = s
 	}
@@ -120,23 +120,23 @@ func (r *reading) readRow(own map[slot]setting, block *hclsyntax.Block) {
 	}
 }
 
-// grant reads a grant; a wrong one is reported and stands for none.
-func (a attrs) grant(name string) provider.Grant {
+// grant reads a grant; a wrong one is reported.
+func (a attrs) grant(name string) (provider.Grant, bool) {
 	const modify, full = string(provider.GrantModify), string(provider.GrantFull)
 	known := []string{string(provider.GrantNone), string(provider.GrantRead), string(provider.GrantReadExecute), modify, full}
-	switch s, ok := a.choice(name, known); {
-	case ok && (s == modify || s == full):
+	s, ok := a.choice(name, known)
+	if ok && (s == modify || s == full) {
 		a.wrong(name, "%s is refused on Linux: only the service account may write below the install root, for whoever writes there owns the host.", s)
-		return provider.GrantNone
-	case ok:
-		return provider.Grant(s)
-	default:
-		return provider.GrantNone
+		return "", false
 	}
+	return provider.Grant(s), ok
 }
 
 // checkRows reports rows that no profile has and that miss a bound.
 func (r *reading) checkRows(b *baseline) {
+	if profile, written := b.merged[slot{"permissions", "", "profile"}]; written && profile.value == nil {
+		return // a wrong profile is reported; it may have the rows
+	}
 	rows, _ := b.rows()
 	for _, row := range rows {
 		if !row.complete() {

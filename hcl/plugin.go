@@ -58,6 +58,12 @@ func matchedValue(a attrs, key string, match provider.Match, v cty.Value) any {
 			a.wrong("value", "match = %q compares numbers: write one, without quotes.", match)
 			return nil
 		}
+		value := settingValue(a, key, v)
+		if value != nil && !provider.Comparable(provider.MakeValue(value)) {
+			a.wrong("value", "match = %q compares numbers of at most 400 digits.", match)
+			return nil
+		}
+		return value
 	case provider.MatchOneOf:
 		if t := v.Type(); (!t.IsTupleType() && !t.IsListType() && !t.IsSetType()) || v.LengthInt() == 0 {
 			a.wrong("value", "match = %q needs a list of values: the first is written, any of them is right.", match)
@@ -92,8 +98,9 @@ func (r *reading) readPluginSetting(own map[slot]setting, block *hclsyntax.Block
 	switch {
 	case !provider.PluginName(plugin):
 		r.d.errorf(block.LabelRanges[0].Ptr(), "Not the name of a plug-in", "Write the name of its file in Plugins without \".json\", as in \"KeeperLogger\".")
-	case !plainKey(key):
-		r.d.errorf(block.LabelRanges[1].Ptr(), "Not a key", "Write the names of the levels with \":\" between them, as in \"logRetentionDays\".")
+	case !plainKey(key) || !provider.PluginKey(key):
+		r.d.errorf(block.LabelRanges[1].Ptr(), "Not a key",
+			"Write the names of the levels with \":\" between them, as in \"logRetentionDays\", without \"metadata:\": where it stands is found out. A CertPassword is looked after by cert_password.")
 	default:
 		if s, ok := r.readMatched(block, key); ok {
 			s.plugin, s.label = plugin, key

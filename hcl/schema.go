@@ -103,6 +103,18 @@ func (s schema) labelsFit(b *hclsyntax.Block) bool {
 	return s.free || !slices.ContainsFunc(b.Labels, func(l string) bool { return !hclsyntax.ValidIdentifier(l) })
 }
 
+// wellFormed are the blocks inside a block that the grammar knows, with the labels
+// they need; the others are reported.
+func (s schema) wellFormed(b *hclsyntax.Block) []*hclsyntax.Block {
+	var list []*hclsyntax.Block
+	for _, inner := range b.Body.Blocks {
+		if known, ok := s.blocks[inner.Type]; ok && known.labelsFit(inner) {
+			list = append(list, inner)
+		}
+	}
+	return list
+}
+
 // checkBodies checks the bodies that together make up one block (or the whole
 // configuration, when in is empty) against its schema.
 func checkBodies(d *Diagnostics, in string, bodies []*hclsyntax.Body, s schema) {

@@ -81,9 +81,10 @@ func checkVariable(name string) (string, error) {
 	return name, nil
 }
 
-// below makes a path relative to the configuration directory; "~/" stays for the
-// program, which knows whose home it is.
-func below(dir, path string) (string, error) {
+// localPath is a path as a connection keeps it: relative to the configuration
+// directory, wherever that lies, or absolute; "~/" stays for the program, which
+// knows whose home it is.
+func localPath(path string) (string, error) {
 	switch {
 	case path == "" || hasControl(path):
 		return "", errors.New("a path is empty or has control characters")
@@ -92,6 +93,6 @@ func below(dir, path string) (string, error) {
 	case strings.HasPrefix(path, "~"):
 		return "", errors.New(`of the shell's abbreviations only "~/" is understood`)
 	default:
-		return filepath.Join(dir, path), nil
+		return filepath.Clean(path), nil
 	}
 }

@@ -85,12 +85,12 @@ func checkLeaks(t *testing.T, cases map[string]string) {
 	}
 }
 
-func TestBelow(t *testing.T) {
+func TestLocalPath(t *testing.T) {
 	for path, want := range map[string]string{
-		"known_hosts": "conf/known_hosts", "a/../b": "conf/b", "~/x": "~/x", "/etc/x": "/etc/x",
+		"known_hosts": "known_hosts", "a/../b": "b", "~/x": "~/x", "/etc/x": "/etc/x",
 		"~bob/x": "", "": "", "a\nb": "",
 	} {
-		got, err := below("conf", path)
+		got, err := localPath(path)
 		if got != want || (err != nil) != (want == "") {
 			t.Errorf("%q: got %q, %v, want %q", path, got, err, want)
 		}

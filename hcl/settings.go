@@ -195,9 +195,12 @@ func readExecutables(a attrs, name string) (any, bool) {
 // readCertPassword never quotes what stands there, nor what the library says of it.
 func readCertPassword(a attrs, name string) (any, bool) {
 	expr := a.body.Attributes[name].Expr
-	v, diags := expr.Value(a.ctx)
-	if !diags.HasErrors() && v.IsNull() {
+	if !a.d.scopeKnown(expr, a.ctx) {
 		return nil, false
+	}
+	v, diags := expr.Value(a.ctx)
+	if !diags.HasErrors() && (v.IsNull() || !v.IsKnown()) {
+		return nil, false // not managed, or reported where it comes from
 	}
 	if diags.HasErrors() || v.Type() != cty.String || v.AsString() != "" {
 		a.wrong(name, "The only value is \"\": a password in a file is a leaked password. If this is one, change it.")
@@ -214,12 +217,10 @@ func (r *reading) settableKey(block *hclsyntax.Block) bool {
 		r.d.errorf(at, "Not a key", "Write the names of the levels with \":\" between them, as in \"Watchdog:AutoRemediate\".")
 		return false
 	}
-	parts := strings.Split(key, ":")
-	for i := range parts {
-		if control, owned := provider.ControlForKey(strings.Join(parts[:i+1], ":")); owned {
-			r.d.errorf(at, "A key with a control of its own", "Use the attribute %s of a settings block.", control)
-			return false
-		}
+	if control, owned := provider.ControlForKey(key); owned {
+		entry, _ := provider.EntryOf(control)
+		r.d.errorf(at, "A key with a control of its own", "The control %s looks after it (%s): use its attribute, see kepmctl controls %[1]s.", control, entry.Title)
+		return false
 	}
 	return true
 }
@@ -238,6 +239,9 @@ func settingValue(a attrs, key string, v cty.Value) any {
 	)
 	var value any
 	switch t := v.Type(); {
+	case v.IsNull():
+		a.wrong("value", "A null stands in the list: leave it out.")
+		return nil
 	case t == cty.String:
 		value = v.AsString()
 	case t == cty.Bool:

@@ -124,7 +124,7 @@ func TestParseDuration(t *testing.T) {
 		"90s": 90 * time.Second, "30d": 30 * day, "1d12h": day + 12*time.Hour, "0d": 0, "1h30m": 90 * time.Minute,
 		"": -1, "d": -1, "1": -1, "1d2": -1, "1.5d": -1, "999999d": -1, "12h1d": -1,
 	} {
-		got, err := parseDuration(s)
+		got, err := ParseDuration(s)
 		if (err != nil) != (want < 0) || (err == nil && got != want) {
 			t.Errorf("%q: %v, %v", s, got, err)
 		}

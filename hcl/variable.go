@@ -198,6 +198,9 @@ func (r *reading) validate(v *variable) {
 		a := r.attrs(b)
 		ok, known := a.boolean("condition")
 		message, _ := a.text("error_message")
+		if a.has("condition") && !a.set("condition") {
+			a.wrong("condition", "It must be true or false, and is null.")
+		}
 		if known && !ok {
 			r.d.errorf(a.at("condition"), fmt.Sprintf("Variable %q has a value that is not allowed", v.name), "%s", message)
 		}

@@ -140,6 +140,9 @@ func (p *Plan) match(h HostPlan, l provider.Look, findings []provider.Finding) (
 		// What a change asks of the service depends on whether it runs just now.
 		at := slices.IndexFunc(f.Changes, func(c provider.Change) bool {
 			c.Effect = planned.Effect
+			if c.Action == provider.Replace { // how far a date is off is no part of the plan
+				c.From = planned.From
+			}
 			return c == planned
 		})
 		switch {

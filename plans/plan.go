@@ -89,7 +89,14 @@ type Problem struct {
 // Reach is the digest that ties a planned host to how the configuration reaches it.
 func Reach(g provider.Goal) string {
 	c := g.Host.Connection
-	c.ConnectTimeout, c.CommandTimeout = 0, 0 // patience is not identity
+	for hop := &c; ; hop = hop.Via {
+		hop.ConnectTimeout, hop.CommandTimeout = 0, 0 // patience is not identity
+		if hop.Via == nil {
+			break
+		}
+		via := *hop.Via // the original is shared
+		hop.Via = &via
+	}
 	b, err := json.Marshal([]any{g.Host.Address, g.Host.Port, g.Host.OS, c, g.InstallRoot})
 	if err != nil {
 		panic("plans: a connection that is no data: " + err.Error())

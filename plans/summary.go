@@ -2,6 +2,7 @@ package plans
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kepmctl/kepmctl/provider"
@@ -30,6 +31,7 @@ type Summary struct {
 func (p *Plan) Summary() Summary {
 	s := Summary{Hosts: len(p.Hosts)}
 	for _, h := range p.Hosts {
+		p.overrides(h, &s)
 		if h.Problem != nil {
 			s.Unreachable++
 			continue
@@ -43,7 +45,6 @@ func (p *Plan) Summary() Summary {
 			s.Unmatched++
 		}
 		p.count(h, &s)
-		p.overrides(h, &s)
 	}
 	return s
 }
@@ -89,6 +90,19 @@ func (p *Plan) count(h HostPlan, s *Summary) {
 			s.NeedPerson++
 		}
 	}
+}
+
+// Severity is how a control that is not as wanted on a host weighs: as the baseline
+// says, else the catalogue.
+func (p *Plan) Severity(h HostPlan, control string) provider.Severity {
+	for _, i := range h.Findings {
+		if f := p.Findings[i]; f.Address == control {
+			return f.Severity
+		}
+	}
+	name, _, _ := strings.Cut(control, "[")
+	entry, _ := provider.EntryOf(name)
+	return entry.Severity
 }
 
 // NeedsPerson says whether a finding of the host is an enforced demand for which

@@ -99,16 +99,21 @@ func keyOf(c Control) string {
 	return keys[c.Name]
 }
 
-// ControlForKey names the control that owns a key of appsettings.json, so that
-// app_setting cannot contradict it. Keys are case-insensitive.
+// ControlForKey names the control that owns a key of appsettings.json, one above or
+// one below it, so that app_setting cannot contradict it. Keys are case-insensitive.
 func ControlForKey(key string) (control string, ok bool) {
-	for c, k := range keys {
-		if strings.EqualFold(k, key) {
+	for _, c := range []string{AllowedHosts, LogLevel, AlternativeSignatures, AllowedNonAdminExecutables} {
+		if covers(keys[c], key) || covers(key, keys[c]) {
 			return c, true
 		}
 	}
-	if strings.EqualFold(key[strings.LastIndexByte(key, ':')+1:], "CertPassword") {
-		return CertPassword, true
+	if covers(KeyMQTTAddress, key) || covers(key, KeyMQTTAddress) {
+		return LoopbackOnly, true
+	}
+	for part := range strings.SplitSeq(key, ":") {
+		if strings.EqualFold(part, "CertPassword") {
+			return CertPassword, true
+		}
 	}
 	return "", false
 }

@@ -175,7 +175,8 @@ func TestAgentVersion(t *testing.T) {
 	judgeAll(t, []judgement{
 		{"as wanted", is("2.0.82-1"), version, provider.Compliant, "", ""},
 		{"four numbers", is("1.1.0.327"), version, provider.NonCompliant, "1.1.0.327", ""},
-		{"with an epoch", is("1:2.1~rc1"), version, provider.Compliant, "", ""},
+		{"with an epoch", is("1:2.1-1"), version, provider.Compliant, "", ""},
+		{"a pre-release", is("2.0.82~rc1"), version, provider.Unknown, "is no version", ""},
 		{"not known", is(""), version, provider.Unknown, "not known", ""},
 		{"no version", is("latest"), version, provider.Unknown, "is no version", ""},
 	})

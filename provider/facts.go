@@ -22,6 +22,7 @@ type Facts struct {
 	AdminID     string   // its id on the host
 	Settings    File     // appsettings.json
 	Plugins     []File   // settings files of the plug-ins asked for that are there
+	PluginsWhy  string   // why Plugins may lack something; empty: it is whole
 	Layers      []File   // appsettings.*.json, which may be read over appsettings.json
 	Variables   []Variable
 	Overrides   string // why Layers and Variables may lack something; empty: they are whole
@@ -32,7 +33,7 @@ type Facts struct {
 	Tree        Tree
 	Listeners   []Listener
 	Listening   bool               // Listeners is complete
-	Pending     bool               // appsettings.json is newer than the running service
+	Pending     bool               // appsettings.json, or a plug-in's file, is newer than the running service
 	PendingWhy  string             // why that cannot be told; empty: it can
 	Answers     []transport.Answer // what loopback services said
 }

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -76,7 +75,7 @@ func (j *judge) certificate(w Want) Finding {
 	slices.Sort(renewable)
 	renewable = slices.Compact(renewable)
 	switch {
-	case len(unclear) > 0 && len(faults) == 0:
+	case len(unclear) > 0 && len(faults) == 0 && (len(renewable) == 0 || custom(unclear)):
 		return unknown(strings.Join(unclear, "; "), unclearHint(unclear))
 	case len(faults) > 0:
 		return Finding{Outcome: NonCompliant, Have: strings.Join(append(faults, renewable...), ", "), Want: terms.wanted(), Hint: "give the agent another certificate"}
@@ -93,8 +92,14 @@ func (j *judge) certificate(w Want) Finding {
 	return f
 }
 
+// custom says whether a port presents somebody else's certificate, which a restart
+// would not renew.
+func custom(unclear []string) bool {
+	return slices.ContainsFunc(unclear, func(s string) bool { return strings.Contains(s, customCertificate) })
+}
+
 func unclearHint(unclear []string) string {
-	if strings.Contains(unclear[0], customCertificate) {
+	if custom(unclear) {
 		return `declare kind = "managed" or "external"`
 	}
 	return ""
@@ -130,9 +135,13 @@ func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawIssuer, c.Ra
 
 // presented is the chain that a port presents, leaf first.
 func (j *judge) presented(port int) (chain []*x509.Certificate, why string) {
-	i := slices.IndexFunc(j.facts.Answers, func(a transport.Answer) bool {
-		return a.Question.Port == port && a.Question.Path == "" && a.Question.TLSMax != 0 && (a.TLS || a.Question.TLSMin >= tls.VersionTLS12)
-	})
+	asked := func(a transport.Answer) bool {
+		return a.Question.Port == port && a.Question.Path == "" && a.Question.TLSMax != 0
+	}
+	i := slices.IndexFunc(j.facts.Answers, func(a transport.Answer) bool { return asked(a) && a.TLS })
+	if i < 0 {
+		i = slices.IndexFunc(j.facts.Answers, asked)
+	}
 	if i < 0 {
 		return nil, "not asked"
 	}

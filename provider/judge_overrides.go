@@ -8,7 +8,10 @@ import (
 )
 
 // bindings are keys that say where the agent listens, beside its own settings [I].
-var bindings = []string{"ASPNETCORE_URLS", "DOTNET_URLS", "urls", "Kestrel:Endpoints"}
+var bindings = []string{
+	"ASPNETCORE_URLS", "DOTNET_URLS", "urls", "ASPNETCORE_HTTP_PORTS", "ASPNETCORE_HTTPS_PORTS", "DOTNET_HTTP_PORTS",
+	"DOTNET_HTTPS_PORTS", "HTTP_PORTS", "HTTPS_PORTS", "Kestrel:Endpoints", KeyHTTPPort, KeyHTTPSPort,
+}
 
 // Overridable says whether a control manages a setting that something else may win
 // over.

@@ -168,15 +168,12 @@ func (j *judge) installTree() Finding {
 			Hint: "directories above the install root are not this program's to change: chown root and chmod go-w them",
 		}
 	}
-	if t.Extended > 0 {
-		return unknown(fmt.Sprintf("%d entries are writable and have an extended ACL: %s", t.Extended, examples(t.Examples)),
-			j.aclHint())
-	}
-	if t.Links > 0 {
-		return unknown(fmt.Sprintf("%d links lead out of the install root: %s", t.Links, examples(t.Examples)),
-			"see that root alone can change what they lead to, or put copies in their place")
-	}
 	class, counts := t.class()
+	if t.Extended > 0 || t.Links > 0 {
+		f := j.unclearTree()
+		f.Have = counts // what is certain is named all the same
+		return f
+	}
 	f := Finding{Outcome: Compliant, Have: treeClean, Want: treeClean}
 	if class == "" {
 		return f
@@ -186,6 +183,17 @@ func (j *judge) installTree() Finding {
 		f.Changes = []Change{{Attr: "entries", Action: Modify, From: class, To: treeClean}}
 	}
 	return f
+}
+
+// unclearTree is a tree in which something cannot be judged.
+func (j *judge) unclearTree() Finding {
+	t := j.facts.Tree
+	if t.Extended > 0 {
+		return unknown(fmt.Sprintf("%d entries are writable and have an extended ACL: %s", t.Extended, examples(t.Examples)),
+			j.aclHint())
+	}
+	return unknown(fmt.Sprintf("%d links lead out of the install root: %s", t.Links, examples(t.Examples)),
+		"see that root alone can change what they lead to, or put copies in their place")
 }
 
 // class names what offends without counting, so that hosts share a change and a

@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/kepmctl/kepmctl/provider/appsettings"
@@ -25,8 +27,10 @@ func (j *judge) pluginTarget(w Want) (d document, key string, why Finding) {
 	name := PluginsDir + "/" + w.Control.Plugin + ".json"
 	const byHand = "put the file right by hand; it is not touched"
 	switch files := j.facts.Plugins; {
-	case j.facts.Rows == nil:
-		return d, "", unknown("the host did not say", "")
+	case j.facts.Rows == nil || j.facts.PluginsWhy != "":
+		return d, "", unknown(cmp.Or(j.facts.PluginsWhy, "the host did not say"), "")
+	case slices.ContainsFunc(j.facts.RowsAt(PluginsDir), func(r Row) bool { return r.Link }):
+		return d, "", unknown(PluginsDir+" is a symbolic link", "put the real directory in its place: what a link points to is not judged")
 	default:
 		for _, f := range files {
 			relative := strings.TrimPrefix(f.Path, j.facts.Root()+"/")

@@ -45,7 +45,7 @@ func (j *judge) serviceRunning() Finding {
 		return unknown(j.facts.PendingWhy, "")
 	case j.facts.Pending:
 		return Finding{
-			Outcome: NonCompliant, Have: "runs with settings older than " + SettingsFile, Want: "runs with its present settings",
+			Outcome: NonCompliant, Have: "runs with older settings than its files have", Want: "runs with its present settings",
 			Changes: []Change{{Attr: "settings in effect", Action: Modify, From: no, To: yes, Effect: Restart}},
 		}
 	default:

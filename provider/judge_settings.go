@@ -124,8 +124,8 @@ func (w Want) matches(have appsettings.Value) (right bool, to string) {
 		return slices.ContainsFunc(list, func(v Value) bool { return equal(have, v) }), string(list[0])
 	case MatchAtLeast, MatchAtMost:
 		n, ok := appsettings.Number(have.JSON)
-		bound, _ := appsettings.Number(to)
-		return ok && n.Cmp(bound) != map[Match]int{MatchAtLeast: -1, MatchAtMost: 1}[w.Match], to
+		bound, valid := appsettings.Number(to)
+		return ok && valid && n.Cmp(bound) != map[Match]int{MatchAtLeast: -1, MatchAtMost: 1}[w.Match], to
 	default:
 		return equal(have, w.Value), to
 	}

@@ -99,6 +99,9 @@ func Prove(g Goal, before, after Look, planned []Change) Proof {
 	if before.Facts.Service.Active && !after.Facts.Service.Active {
 		p.contradict("the service ran before and does not run now")
 	}
+	if !before.Facts.Service.Known && slices.ContainsFunc(planned, func(c Change) bool { return c.edits() }) {
+		p.open("whether the agent reads the change: no service manager answered, so it was not restarted")
+	}
 	if after.Facts.Service.Active {
 		p.status(before.Facts, after.Facts)
 		if allowed := slices.IndexFunc(now, func(f Finding) bool { return f.Address == AllowedHosts }); allowed >= 0 && now[allowed].Outcome == Compliant {

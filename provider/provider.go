@@ -97,3 +97,9 @@ type Change struct {
 	To      string `json:"to"`
 	Effect  Effect `json:"effect,omitempty"`
 }
+
+// edits says whether the change is one of a settings file.
+func (c Change) edits() bool {
+	name := controlName(c.Control)
+	return name == AppSetting || name == PluginSetting || name == LoopbackOnly || keys[name] != ""
+}

@@ -12,17 +12,17 @@ import (
 // Sensitive is what stands in the place of a value that is never shown.
 const Sensitive = "(sensitive)"
 
-// SensitiveKey says whether a key of appsettings.json names a secret by its last
-// part: password, secret, token, key, connectionstring. Such a value is compared
-// only as empty or not.
+// SensitiveKey says whether a key of a settings file names a secret: password,
+// secret, token or connectionstring in any of its parts, or key at its end. Such a
+// value is compared only as empty or not.
 func SensitiveKey(key string) bool {
-	last := strings.ToLower(key[strings.LastIndexByte(key, ':')+1:])
+	key = strings.ToLower(key)
 	for _, word := range []string{"password", "secret", "token", "connectionstring"} {
-		if strings.Contains(last, word) {
+		if strings.Contains(key, word) {
 			return true
 		}
 	}
-	return strings.HasSuffix(last, "key")
+	return strings.HasSuffix(key, "key")
 }
 
 // A deployment token carries a private key: REGION:TOKEN:... [D].

@@ -52,7 +52,7 @@ func (w Want) valueFits() bool {
 		_, owned := ControlForKey(w.Control.Key)
 		return !owned && w.matchFits()
 	case PluginSetting:
-		return PluginName(w.Control.Plugin) && w.matchFits()
+		return PluginName(w.Control.Plugin) && PluginKey(w.Control.Key) && w.matchFits()
 	case AgentVersion:
 		var text string
 		_ = json.Unmarshal([]byte(w.Value), &text) // what is no text is no constraint
@@ -77,6 +77,12 @@ func (w Want) valueFits() bool {
 	}
 }
 
+// Comparable says whether a value is a number that present ones can be compared with.
+func Comparable(v Value) bool {
+	_, ok := appsettings.Number(string(v))
+	return ok && v[0] != '"'
+}
+
 // matchFits says whether the value is one that the match can use.
 func (w Want) matchFits() bool {
 	fits := func(v Value) bool { return settable(w.Control.Key, v) }
@@ -84,8 +90,7 @@ func (w Want) matchFits() bool {
 	case "", MatchEqual:
 		return fits(w.Value)
 	case MatchAtLeast, MatchAtMost:
-		_, number := appsettings.Number(string(w.Value))
-		return number && w.Value[0] != '"' && fits(w.Value)
+		return Comparable(w.Value) && fits(w.Value)
 	case MatchOneOf:
 		list := w.Value.elements()
 		return len(list) > 0 && !slices.ContainsFunc(list, func(v Value) bool { return !fits(v) })
@@ -100,6 +105,14 @@ var pluginName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 // PluginName says whether a name can be that of a plug-in: part of a file's name.
 func PluginName(name string) bool { return pluginName.MatchString(name) }
+
+// PluginKey says whether a key of a plug-in's file may be set: it does not name the
+// object that may hold it, and no certificate's password.
+func PluginKey(key string) bool {
+	first, _, _ := strings.Cut(key, ":")
+	control, owned := ControlForKey(key)
+	return !strings.EqualFold(first, metadata) && !(owned && control == CertPassword)
+}
 
 // settable says whether a value may be written to a key: a scalar or strings, and
 // never a secret.
@@ -120,7 +133,7 @@ func settable(key string, v Value) bool {
 // LocalPath says whether a path is relative to the install root and stays below
 // it: "." or parts without "..", backslash or control characters.
 func LocalPath(p string) bool {
-	if p == "" || path.Clean(p) != p || path.IsAbs(p) || p == ".." || strings.HasPrefix(p, "../") {
+	if p == "" || strings.TrimSpace(p) != p || path.Clean(p) != p || path.IsAbs(p) || p == ".." || strings.HasPrefix(p, "../") {
 		return false
 	}
 	return !strings.ContainsFunc(p, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' })

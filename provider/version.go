@@ -19,8 +19,9 @@ type comparison struct {
 
 var (
 	comparing = regexp.MustCompile(`^(=|!=|>=|<=|>|<|)\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,3})$`)
-	// numbers of a version; what packagers add behind them does not count: 2.0.82-1, 2.0.82+deb12
-	numbers = regexp.MustCompile(`^(?:[0-9]{1,3}:)?([0-9]{1,9}(?:\.[0-9]{1,9}){0,3})(?:[-+~].*)?$`)
+	// numbers of a version; what packagers add behind them does not count: 2.0.82-1, 2.0.82+deb12.
+	// With "~" comes what is older than the numbers say: that is no version to compare.
+	numbers = regexp.MustCompile(`^(?:[0-9]{1,3}:)?([0-9]{1,9}(?:\.[0-9]{1,9}){0,3})(?:[-+].*)?$`)
 )
 
 // ParseConstraint reads comparisons with commas between them: ">= 2.0.82, < 3".

@@ -25,7 +25,8 @@ func Jumps(base Connection, list string) (*Connection, error) {
 	var via *Connection
 	for _, part := range parts {
 		hop := base
-		hop.Become, hop.BecomePassword = "", SecretRef{}
+		// The host's password is not for the machines in between to see.
+		hop.Become, hop.BecomePassword, hop.Password = "", SecretRef{}, SecretRef{}
 		hop.Via, hop.Port = via, 0
 		if err := hop.jump(strings.TrimSpace(part)); err != nil {
 			return nil, fmt.Errorf("%q is not a machine to jump through: %w; write user@host:port", part, err)

@@ -35,7 +35,7 @@ func TestJumps(t *testing.T) {
 			t.Errorf("%q: %q, %v; want %q", list, chain(via), err, want)
 			continue
 		}
-		if via.Name != "ops" || via.PrivateKeyFile != "key" || via.KnownHostsFile != "known" || via.Password != base.Password ||
+		if via.Name != "ops" || via.PrivateKeyFile != "key" || via.KnownHostsFile != "known" || !via.Password.IsZero() ||
 			via.ConnectTimeout != time.Second || via.Become != "" || !via.BecomePassword.IsZero() {
 			t.Errorf("%q: %+v", list, via)
 		}

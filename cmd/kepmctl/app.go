@@ -50,27 +50,15 @@ type app struct {
 
 // Exit codes: see operations.md. They are part of the public interface.
 const (
-	exitOK          = 0
-	exitError       = 1
-	exitChanges     = 2
-	exitSilent      = 3
-	exitRefused     = 4
-	exitUnfit       = 5
-	exitNotAll      = 6
-	exitLocked      = 7
-	exitSignal      = 128 // plus the signal's number
-	exitExplanation = `
-Exit codes:
-  0  done as asked; silent hosts within max_unreachable
-  1  error: configuration, flags, an unreadable or altered plan file
-  2  plan --detailed-exitcode: changes to make; fmt --check: not formatted
-  3  more hosts without an answer than max_unreachable tolerates
-  4  refused: approval missing or declined
-  5  the plan no longer fits, nothing was changed
-  6  apply began and not every host ended as planned
-  7  every host was locked by another transaction
-  129, 130, 143  ended by a signal before everything was done
-`
+	exitOK      = 0
+	exitError   = 1
+	exitChanges = 2
+	exitSilent  = 3
+	exitRefused = 4
+	exitUnfit   = 5
+	exitNotAll  = 6
+	exitLocked  = 7
+	exitSignal  = 128 // plus the signal's number
 )
 
 // An exit ends the program with a code of its own. A nil err has nothing to say.
@@ -126,12 +114,27 @@ func (a *app) code(err error) int {
 	problem := ""
 	if err != nil {
 		problem = err.Error()
-		fmt.Fprintln(a.err, "kepmctl: "+provider.Printable(problem))
+		for _, one := range each(err) {
+			fmt.Fprintln(a.err, "kepmctl: "+provider.Printable(one.Error()))
+		}
 		if hint != "" {
 			fmt.Fprintln(a.err, "hint: "+provider.Printable(hint))
 		}
 	}
 	return a.endEvents(code, problem, hint)
+}
+
+// each is what errors.Join put together, or the error itself.
+func each(err error) []error {
+	if advice, ok := err.(*advised); ok {
+		err = advice.error
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		if list := joined.Unwrap(); errors.Join(list...).Error() == err.Error() {
+			return list
+		}
+	}
+	return []error{err}
 }
 
 func (a *app) root() *cobra.Command {
@@ -140,8 +143,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Harden the agents of Keeper Endpoint Privilege Manager on a fleet",
 		Long: `kepmctl compares what *.kepm.hcl files in a directory declare with what hosts
 have, shows the difference as a plan, and makes it so. A host that is changed
-heals itself: without kepmctl's verdict in time it goes back to what it was.
-` + exitExplanation,
+heals itself: without kepmctl's verdict in time it goes back to what it was.`,
 		Example: `  kepmctl validate
   kepmctl plan --out monday.plan
   kepmctl apply monday.plan`,
@@ -161,6 +163,7 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 	root.SetHelpCommand(a.helpCommand())
 	root.SetFlagErrorFunc(unknownFlag)
 	root.CompletionOptions.DisableDefaultCmd = true // ours says how to install it
+	endWithExits(root)
 	root.SetVersionTemplate("kepmctl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.chdir, "chdir", ".", "read the configuration from this directory")
 	root.PersistentFlags().BoolVar(&a.noColor, "no-color", false, "write without colour")
@@ -174,7 +177,7 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Long: "Prints the version.\n" + exitExplanation, Example: "  kepmctl version", Args: exactly(0, "no arguments"),
+		Use: "version", Short: "Print the version", Long: "Prints the version.", Example: "  kepmctl version", Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(a.out, "kepmctl "+version)
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -22,6 +23,7 @@ type applyFlags struct {
 	input        bool
 	stale        string
 	requireProof bool
+	kept         bool // the plan is from a file: it was not shown just now
 }
 
 func (a *app) applyCommand() *cobra.Command {
@@ -35,12 +37,16 @@ again, changed, proven from outside, and only then kept. A host that hears nothi
 within its time limit undoes everything by itself.
 
 The first interrupt starts no further host and finishes those in flight; the second
-stops at once and names the hosts in doubt.
-` + exitExplanation,
+stops at once and names the hosts in doubt.`,
 		Example: `  kepmctl apply
   kepmctl apply monday.plan
   kepmctl apply --auto-approve --require-proof`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("apply takes one plan file, or none to plan now; %d were given", len(args))
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -75,6 +81,7 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 	if err != nil {
 		return err
 	}
+	f.kept = true
 	if a.lines != nil {
 		a.lines.Plan(p)
 	}
@@ -139,7 +146,10 @@ func (a *app) carryOut(hard, stop context.Context, r planned, p *plans.Plan, f a
 		a.lines.Outcome(p, outcome)
 	} else {
 		text := report.Text{Out: a.out, Color: a.color(a.outTerminal), View: report.View(f.view)}
-		err = text.Outcome(p, outcome)
+		if f.kept {
+			err = text.Silent(p)
+		}
+		err = cmp.Or(text.Outcome(p, outcome), err)
 	}
 	if err != nil {
 		return err

@@ -16,8 +16,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Dials every assigned host, sees who answers, elevates, and looks once. What stands
 in the way is grouped by cause, each with its fix and its hosts. On the first few
 hosts it also measures what a look costs: processes started, lines in the log. It
-changes nothing.
-` + exitExplanation,
+changes nothing.`,
 		Example: `  kepmctl check
   kepmctl check --full`,
 		Args: exactly(0, "no arguments"),

@@ -34,8 +34,9 @@ func TestCommandsAreExplained(t *testing.T) {
 		if c.Short == "" || !strings.HasPrefix(c.Example, "  ") || !strings.Contains(c.Example, "kepmctl "+strings.TrimPrefix(c.Name(), "kepmctl")) {
 			t.Errorf("%s: short %q, example %q", c.Name(), c.Short, c.Example)
 		}
-		if !strings.HasSuffix(c.Long, exitExplanation) {
-			t.Errorf("%s: the help does not end with the exit codes", c.Name())
+		helped, said := program()
+		if code := helped.run(append(strings.Fields(c.CommandPath())[1:], "--help")); code != exitOK || !strings.HasSuffix(said.String(), exitsOf(c.Name())) {
+			t.Errorf("%s: the help does not end with the exit codes: %s", c.Name(), said)
 		}
 		b, err := os.ReadFile(filepath.Join(dir, strings.ReplaceAll(c.CommandPath(), " ", "-")+".1"))
 		switch {
@@ -44,7 +45,7 @@ func TestCommandsAreExplained(t *testing.T) {
 		case c.Hidden:
 		case err != nil:
 			t.Error(err)
-		case !strings.Contains(string(b), "ended by a signal before everything was done\n"):
+		case !strings.Contains(string(b), "an unreadable or altered plan file\n"):
 			t.Errorf("%s: the page does not keep its lines:\n%s", c.Name(), b)
 		}
 	}

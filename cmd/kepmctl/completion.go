@@ -15,8 +15,7 @@ func (a *app) completionCommand() *cobra.Command {
 		Use: "completion SHELL", Short: "Write a script that completes commands, flags and names",
 		Long: `Writes a script for bash, zsh, fish or powershell that completes commands, flags,
 their values, plan files and the names of controls. It reads no configuration and
-dials nobody.
-` + exitExplanation,
+dials nobody.`,
 		Example: `  # bash: once, with the package bash-completion installed
   kepmctl completion bash >~/.local/share/bash-completion/completions/kepmctl
 

@@ -45,21 +45,22 @@ func (a *app) dir() string {
 // transports and families of systems meet the rest.
 func (a *app) fleet(ctx context.Context, config *hcl.Config, parallelism int) (plans.Fleet, error) {
 	secrets, err := a.secrets(ctx, config.Goals)
-	if err != nil {
-		return plans.Fleet{}, err
-	}
-	if err := a.localFiles(config.Goals); err != nil {
-		return plans.Fleet{}, err
-	}
+	wrong := append(each(err), each(a.localFiles(config.Goals))...)
 	socket, _ := a.env("SSH_AUTH_SOCK")
 	if config.Parallelism > 0 && config.Parallelism < parallelism {
 		parallelism = config.Parallelism
 	}
 	dialer := &ssh.Dialer{
-		Secrets: secrets, AgentSocket: socket, Home: a.home, User: a.user, Now: a.now,
+		Secrets: secrets, AgentSocket: socket, Home: a.home, Dir: a.chdir, User: a.user, Now: a.now,
 		ConfigFile: filepath.Join(a.home, ".ssh", "config"),
 	}
 	a.hangUp = dialer.Close
+	if errors.Join(wrong...) == nil {
+		wrong = prepare(dialer, config.Goals)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return plans.Fleet{}, &advised{err, "no host was dialled: put this right here, or change the connections that name it"}
+	}
 	return plans.Fleet{
 		Dialer:      a.traced(dialer),
 		Family:      posix.Family(),
@@ -67,6 +68,27 @@ func (a *app) fleet(ctx context.Context, config *hcl.Config, parallelism int) (p
 		Now:         a.now,
 		Parallelism: parallelism,
 	}, nil
+}
+
+// prepare opens the keys that connections name, and says once what is wrong with
+// each.
+func prepare(dialer *ssh.Dialer, goals []provider.Goal) []error {
+	said := map[string]bool{}
+	var wrong []error
+	for _, g := range goals {
+		err := dialer.Prepare(g.Host)
+		if e, ok := errors.AsType[*transport.Error](err); ok { // without the host's address: it was not dialled
+			err = fmt.Errorf("%s: %w", g.Host.Connection.Reference(), e.Err)
+			if e.Hint != "" {
+				err = fmt.Errorf("%w (%s)", err, e.Hint)
+			}
+		}
+		if err != nil && !said[err.Error()] {
+			said[err.Error()] = true
+			wrong = append(wrong, err)
+		}
+	}
+	return wrong
 }
 
 // localFiles finds what is missing on this side before hosts are blamed for it.
@@ -94,18 +116,22 @@ func (a *app) localFiles(goals []provider.Goal) error {
 	return errors.Join(missing...)
 }
 
-// expand puts the home directory in the place of "~".
+// expand is where a file of the configuration lies: "~/" is the home, and what is
+// relative lies in the configuration's directory.
 func (a *app) expand(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		return filepath.Join(a.home, rest)
 	}
-	return path
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(a.chdir, path)
 }
 
 func (a *app) validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "validate", Short: "Check the configuration without touching any host",
-		Long: "Reads every *.kepm.hcl file of the directory and reports all mistakes at once,\nwith their places. It runs no program and dials nobody." + "\n" + exitExplanation,
+		Long: "Reads every *.kepm.hcl file of the directory and reports all mistakes at once,\nwith their places. It runs no program and dials nobody.",
 		Example: `  kepmctl validate
   kepmctl validate --chdir production
   kepmctl validate --json`,

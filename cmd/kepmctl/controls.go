@@ -16,8 +16,7 @@ func (a *app) controlsCommand() *cobra.Command {
 		Use: "controls [NAME]", Short: "List what is checked and mended, or explain one control",
 		Long: `Lists every control: one line of desired state that is at once the check, the fix
 and the report's row. With a name it says what the control is for, what a fix does
-and how it is written. It reads no configuration and dials nobody.
-` + exitExplanation,
+and how it is written. It reads no configuration and dials nobody.`,
 		Example: `  kepmctl controls
   kepmctl controls allowed_hosts
   kepmctl controls 'permissions["Jobs"]'`,

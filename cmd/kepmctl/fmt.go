@@ -30,8 +30,7 @@ standard input and writes standard output.
 
 --diff shows what would change and writes nothing; with --write too it does both.
 --check changes nothing and exits with 2 when a file is not formatted. It runs no
-program and dials nobody.
-` + exitExplanation,
+program and dials nobody.`,
 		Example: `  kepmctl fmt
   kepmctl fmt --check --diff
   kepmctl fmt production/fleet.kepm.hcl

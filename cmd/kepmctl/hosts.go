@@ -15,7 +15,7 @@ import (
 func (a *app) hostsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "hosts", Short: "List the hosts of the configuration and what applies to them",
-		Long: "Lists every host with its address, system, connection, labels, groups and\nassignments. It dials nobody." + "\n" + exitExplanation,
+		Long: "Lists every host with its address, system, connection, labels, groups and\nassignments. It dials nobody.",
 		Example: `  kepmctl hosts
   kepmctl hosts --json`,
 		Args: exactly(0, "no arguments"),

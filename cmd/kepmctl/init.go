@@ -28,8 +28,7 @@ func (a *app) initCommand() *cobra.Command {
 		Long: `Writes a commented configuration of one host into a directory (default: the --chdir
 directory), which is made where there is none, and a .gitignore. It is valid as it
 is; its comments say what to change first. A directory that has *.kepm.hcl files is
-left alone.
-` + exitExplanation,
+left alone.`,
 		Example: `  kepmctl init
   kepmctl init production`,
 		Args: cobra.MaximumNArgs(1),

@@ -13,7 +13,7 @@ import (
 func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "man DIR", Short: "Write the manual's pages", Hidden: true,
-		Long:    "Writes a page of section 1 for each command into a directory. SOURCE_DATE_EPOCH\nsets their date.\n" + exitExplanation,
+		Long:    "Writes a page of section 1 for each command into a directory. SOURCE_DATE_EPOCH\nsets their date.",
 		Example: "  kepmctl man /usr/local/share/man/man1",
 		Args:    exactly(1, "a directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -23,7 +23,7 @@ func (a *app) manCommand() *cobra.Command {
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
 			for _, c := range append(root.Commands(), root) {
-				c.Long = markdown(c.Long)
+				c.Long = markdown(c.Long + "\n" + exitsOf(c.Name()))
 			}
 			header := &doc.GenManHeader{Section: "1", Source: "kepmctl " + version, Manual: "kepmctl"}
 			if err := doc.GenManTree(root, header, args[0]); err != nil {

@@ -54,8 +54,7 @@ func (a *app) planCommand() *cobra.Command {
 		Use: "plan", Short: "Show what would change on which hosts",
 		Long: `Looks at every assigned host, over one connection and with one read-only script,
 and shows what must change to make the configuration true. With --out the plan is
-kept, and apply carries out exactly that.
-` + exitExplanation,
+kept, and apply carries out exactly that.`,
 		Example: `  kepmctl plan
   kepmctl plan --out monday.plan
   kepmctl plan --detailed-exitcode --view summary`,
@@ -80,7 +79,8 @@ kept, and apply carries out exactly that.
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, the plan's lines, a summary")
 	cmd.Flags().StringVar(&out, "out", "", "keep the plan in this file")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are changes to make; 0 says there are none, not that every host is as wanted")
-	cmd.Flags().DurationVar(&f.ttl, "plan-ttl", 24*time.Hour, "how long the plan that --out keeps may be applied")
+	f.ttl = 24 * time.Hour
+	cmd.Flags().Var((*duration)(&f.ttl), "plan-ttl", "how long the plan that --out keeps may be applied, such as 12h or 7d")
 	return cmd
 }
 
@@ -145,7 +145,7 @@ func (a *app) finishPlan(p *plans.Plan, f planFlags, out string, detailed bool) 
 			where = " --chdir " + a.chdir
 		}
 		fmt.Fprintf(a.out, "\nThe plan is kept in %s.", out)
-		if !a.automated() {
+		if !a.automated() && p.Summary().Change > 0 {
 			fmt.Fprintf(a.out, " Carry it out with: kepmctl apply%s %s", where, out)
 		}
 		fmt.Fprintln(a.out)
@@ -173,7 +173,7 @@ func (a *app) showCommand() *cobra.Command {
 	var document bool
 	cmd := &cobra.Command{
 		Use: "show FILE", Short: "Show a kept plan",
-		Long: "Shows a plan that plan --out kept. It dials nobody. With --json it writes the\nplan document itself." + "\n" + exitExplanation,
+		Long: "Shows a plan that plan --out kept. It dials nobody. With --json it writes the\nplan document itself.",
 		Example: `  kepmctl show monday.plan
   kepmctl show --view hosts monday.plan
   kepmctl show --json monday.plan | jq .changes`,
@@ -214,7 +214,7 @@ func readPlan(path string) (*plans.Plan, error) {
 	defer f.Close()
 	p, err := plans.Decode(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, &advised{fmt.Errorf("%s: %w", path, err), "make a new one: kepmctl plan --out FILE"}
 	}
 	return p, nil
 }

@@ -78,10 +78,14 @@ func (a *app) secret(ctx context.Context, ref transport.SecretRef) (string, erro
 	default:
 		err = errors.New("there is no such source")
 	}
+	value = strings.TrimSuffix(strings.TrimSuffix(value, "\n"), "\r")
+	if err == nil && strings.TrimSpace(value) == "" {
+		err = errors.New("it is empty")
+	}
 	if err != nil {
 		return "", fmt.Errorf("resolve %s: %w", ref, err)
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(value, "\n"), "\r"), nil
+	return value, nil
 }
 
 // secretProgram runs a program in the configuration's directory and takes what it
@@ -101,37 +105,38 @@ func (a *app) secretProgram(ctx context.Context, argv []string) (string, error) 
 	case ctx.Err() == context.DeadlineExceeded:
 		return "", fmt.Errorf("the program did not end within %s", secretLimit)
 	case err != nil:
-		return "", fmt.Errorf("%w%s", err, complaint(errs.Bytes()))
+		return "", fmt.Errorf("%w%s", err, complaint(errs.kept.String(), out.kept.String()))
 	case out.over:
 		return "", fmt.Errorf("the program printed more than %d bytes", maxSecret)
-	case len(bytes.TrimSpace(out.Bytes())) == 0:
-		return "", errors.New("the program printed nothing")
 	}
-	return out.String(), nil
+	return out.kept.String(), nil
 }
 
-// complaint is the end of what a program wrote to standard error.
-func complaint(said []byte) string {
-	const most = 300
-	said = bytes.TrimSpace(said)
-	if len(said) == 0 {
+// complaint is the end of what a program wrote to standard error, without what it
+// printed: a program that is traced says its secret there.
+func complaint(said, printed string) string {
+	const most, shortest = 300, 4
+	for line := range strings.Lines(printed) {
+		if line = strings.TrimSpace(line); len(line) >= shortest {
+			said = strings.ReplaceAll(said, line, "(secret)")
+		}
+	}
+	if said = strings.TrimSpace(said); said == "" {
 		return ""
 	}
-	return ": " + string(said[max(0, len(said)-most):])
+	return ": " + said[max(0, len(said)-most):]
 }
 
-// capped keeps the first maxSecret bytes of what is written to it.
+// capped keeps the first maxSecret bytes of what is written to it. The buffer is a
+// field of its own: an embedded one would take everything by ReadFrom.
 type capped struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	over bool
 }
 
 func (c *capped) Write(p []byte) (int, error) {
-	room := maxSecret - c.Len()
-	if len(p) > room {
-		c.over = true
-		c.Buffer.Write(p[:room])
-		return len(p), nil
-	}
-	return c.Buffer.Write(p)
+	room := maxSecret - c.kept.Len()
+	c.over = c.over || len(p) > room
+	c.kept.Write(p[:min(room, len(p))])
+	return len(p), nil
 }

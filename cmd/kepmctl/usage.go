@@ -57,7 +57,7 @@ func unknownCommand(root *cobra.Command, args []string) error {
 func (a *app) helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND]", Short: "Explain a command",
-		Long: "Explains a command, as its --help does.\n" + exitExplanation, Example: "  kepmctl help plan",
+		Long: "Explains a command, as its --help does.", Example: "  kepmctl help plan",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, rest, err := cmd.Root().Find(args)
 			if err != nil {

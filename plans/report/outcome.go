@@ -116,6 +116,9 @@ func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
 	if n := o.Supervised("process"); n > 0 {
 		t.line("Without systemd on %s: healed by a supervisor process, which a power cut would end.", hostCount(n))
 	}
+	if s := p.Summary(); s.Overridden > 0 {
+		t.line("%s in effect%s.", count(s.Overridden, "override", "overrides"), soon(s))
+	}
 	if s := p.Summary(); s.NeedPerson+s.Unknown > 0 {
 		t.line("Not mended by this plan: %s, %d unknown: see kepmctl plan.", count(s.NeedPerson, "finding needs a person", "findings need a person"), s.Unknown)
 	}

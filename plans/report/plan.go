@@ -58,8 +58,11 @@ func (t *Text) byChange(p *plans.Plan) {
 	for _, h := range p.Hosts {
 		for _, i := range h.Changes {
 			c := p.Changes[i]
+			severity := p.Severity(h, c.Control)
 			if groups[i] == nil {
-				groups[i] = &group{control: c.Control, severity: entry(c.Control).Severity, change: c}
+				groups[i] = &group{control: c.Control, severity: severity, change: c}
+			} else if severity.Rank() > groups[i].severity.Rank() {
+				groups[i].severity = severity
 			}
 			groups[i].hosts = append(groups[i].hosts, h.Name)
 			of[c.Control]++
@@ -216,6 +219,12 @@ func (t *Text) byHost(p *plans.Plan) {
 		}
 		t.line("")
 	}
+}
+
+// Silent names the hosts that gave no answer when the plan was made, by cause.
+func (t *Text) Silent(p *plans.Plan) error {
+	t.silent(p)
+	return t.err
 }
 
 // silent groups the hosts that gave no answer by what stood in the way.

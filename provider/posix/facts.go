@@ -92,7 +92,8 @@ func (r *reader) facts() (provider.Facts, error) {
 	r.rows(&f)
 	r.tree(&f)
 	f.Documents, f.Passwords = r.files(f.Root(), "document")
-	f.Plugins, _ = r.files(f.Root(), "plugin") // a file that did not come is not known to be there
+	f.Plugins, f.PluginsWhy = r.files(f.Root(), "plugin")
+	r.pluginTimes(&f, system[4], system[5])
 	r.overrides(&f)
 	return f, nil
 }
@@ -192,6 +193,18 @@ func (r *reader) settings(f *provider.Facts, uptime, now string) {
 		f.Settings.Bytes = content[0]
 		if f.Service.Active {
 			f.Pending, f.PendingWhy = r.pending(about[1], uptime, now)
+		}
+	}
+}
+
+// pluginTimes looks for plug-ins' files that are newer than the running service.
+func (r *reader) pluginTimes(f *provider.Facts, uptime, now string) {
+	for _, modified := range r.sections["plugintime"] {
+		if !f.Service.Active || f.Pending || f.PendingWhy != "" {
+			return
+		}
+		if text := strings.TrimSpace(string(modified)); text != "" {
+			f.Pending, f.PendingWhy = r.pending(text, uptime, now)
 		}
 	}
 }

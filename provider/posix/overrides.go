@@ -1,6 +1,7 @@
 package posix
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
@@ -91,7 +92,10 @@ func (r *reader) ofUnit(f *provider.Facts) {
 	}
 	list := r.words["environment"]
 	for ; len(list) >= 2; list = list[2:] {
-		where := strings.TrimPrefix(list[0], "f")
+		where, read := strings.CutPrefix(list[0], "f")
+		if !read && f.Overrides == "" {
+			f.Overrides = "the unit takes variables from several files: " + strings.TrimPrefix(where, "u")
+		}
 		for line := range strings.Lines(strings.TrimPrefix(list[1], "c")) {
 			if line = strings.TrimSpace(line); line != "" && line[0] != '#' && line[0] != ';' {
 				r.variable(f, line, where)
@@ -113,12 +117,13 @@ func (r *reader) variable(f *provider.Facts, pair, where string) {
 }
 
 // arguments keeps the keys of the service's arguments, as .NET reads them:
-// --key=value, --key value, /key=value, key=value.
+// --key=value, --key value, /key=value, /key value, key=value.
 func (r *reader) arguments(f *provider.Facts, argv []string) {
 	for _, arg := range argv[min(1, len(argv)):] {
 		key, _, assigned := strings.Cut(arg, "=")
 		name := strings.TrimLeft(key, "-/")
-		if name != "" && (assigned || strings.HasPrefix(key, "--")) && !strings.Contains(name, "/") {
+		switched := strings.HasPrefix(key, "--") || strings.HasPrefix(key, "/")
+		if name != "" && (assigned || switched) && !strings.Contains(name, "/") {
 			r.override(f, name, byCommand)
 		}
 	}
@@ -131,7 +136,11 @@ func (r *reader) override(f *provider.Facts, key, where string) {
 			return
 		}
 	}
-	if len(f.Variables) < maxVariables && len(key) <= most {
+	switch {
+	case len(key) > most:
+	case len(f.Variables) == maxVariables:
+		f.Overrides = fmt.Sprintf("the service is given more than %d variables", maxVariables)
+	default:
 		f.Variables = append(f.Variables, provider.Variable{Key: key, Where: where})
 	}
 }
@@ -174,12 +183,15 @@ func (r *reader) files(root, name string) (files []provider.File, why string) {
 	if len(names) != len(bodies) || len(names) > maxList {
 		return nil, "the host's list of JSON files is not whole"
 	}
-	for i, name := range names {
-		file := provider.File{Path: path.Join(root, string(name)), Bytes: bodies[i]}
+	for i, found := range names {
+		file := provider.File{Path: path.Join(root, string(found)), Bytes: bodies[i]}
 		if len(file.Bytes) > maxDocument {
 			file.Bytes, file.Problem = nil, "larger than 1 MiB"
 		}
 		files = append(files, file)
+	}
+	for _, odd := range r.sections[name+"odd"] {
+		files = append(files, provider.File{Path: path.Join(root, string(odd)), Problem: "it is no plain file, but a link or the like"})
 	}
 	return files, ""
 }

@@ -37,6 +37,7 @@ type Dialer struct {
 	Secrets     transport.Secrets // keys, passphrases and passwords; nil: there are none
 	AgentSocket string            // of the SSH agent; empty: there is none
 	Home        string            // for "~" and the default files below .ssh
+	Dir         string            // for relative paths of a connection; empty: the working directory
 	User        string            // for connections that name no user
 	ConfigFile  string            // the user's own ssh_config, asked where a connection is silent; empty: none
 	Now         func() time.Time  // for the validity of certificates; nil: time.Now

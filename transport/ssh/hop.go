@@ -207,12 +207,16 @@ func settleWay(h *hop, said *found) error {
 	return nil
 }
 
-// path is a file of the configuration, with "~/" replaced by the home.
+// path is where a file of the configuration lies: "~/" is the home, and what is
+// relative lies in the configuration's directory.
 func (d *Dialer) path(file string) string {
 	if rest, ok := strings.CutPrefix(file, "~/"); ok {
 		return filepath.Join(d.Home, rest)
 	}
-	return file
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(d.Dir, file)
 }
 
 // orDefault is v, or def where v is its type's zero.

@@ -64,6 +64,36 @@ func (d *Dialer) login(ctx context.Context, h *hop) (*login, error) {
 	return l, nil
 }
 
+// Prepare settles how a host is reached and opens the keys and certificates that
+// its connection, and those of the machines in between, name. It dials nobody: what
+// it returns is wrong on this side, and would be so for every host.
+func (d *Dialer) Prepare(h transport.Host) error {
+	to, err := d.settle(h.Connection, h.Address, h.Address == h.Name, h.Port)
+	if err != nil {
+		return err
+	}
+	hops, err := d.chain(to)
+	if err != nil {
+		return err
+	}
+	for _, hop := range append(hops, to) {
+		if !hop.named {
+			continue
+		}
+		l := &login{}
+		if err := d.addKeys(l, hop); err != nil {
+			return err
+		}
+		if hop.how.Agent { // the certificate may be of a key that the agent holds
+			continue
+		}
+		if err := d.addCertificates(l, hop); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // addKeys reads the private keys. One that the connection names must be there
 // and open; of the others what can be had is taken.
 func (d *Dialer) addKeys(l *login, h *hop) error {

@@ -16,7 +16,7 @@ func TestHarden(t *testing.T) {
 	}
 	dir := config(t, "", hosts...)
 	file := filepath.Join(t.TempDir(), "lab.plan")
-	kepmctl(t, dir, "plan", "--detailed-exitcode", "--out", file).want(t, 2, "Plan: 5 of 5 hosts to change", `"*" -> "localhost;127.0.0.1"`)
+	kepmctl(t, dir, "plan", "--detailed-exitcode", "--out", file).want(t, 2, "Plan: 5 of 5 hosts to change", `"*" -> "localhost;127.0.0.1"`, "Carry it out with: kepmctl apply")
 	kepmctl(t, dir, "show", file).want(t, 0, "Plan: 5 of 5 hosts to change")
 	kepmctl(t, dir, "apply", file).want(t, 0, "Apply complete! Hosts: 5 changed. Restarts: 5.")
 	kepmctl(t, dir, "plan", "--detailed-exitcode").want(t, 0, "No changes. 5 of 5 hosts match the configuration.")

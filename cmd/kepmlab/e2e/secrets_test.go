@@ -49,8 +49,17 @@ func TestNoSecretLeaks(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "p")
 	t.Setenv("KEPM_LOG", "debug")
 	for _, args := range [][]string{
-		{"validate"}, {"hosts", "--json"}, {"check", "--json"}, {"plan"}, {"plan", "--json"}, {"plan", "--out", file, "--view", "full"},
-		{"show", file}, {"apply", "--json", file}, {"plan", "--view", "hosts"}, {"apply", "--auto-approve"}, {"plan", "--no-exec"},
+		{"validate"},
+		{"hosts", "--json"},
+		{"check", "--json"},
+		{"plan"},
+		{"plan", "--json"},
+		{"plan", "--out", file, "--view", "full"},
+		{"show", file},
+		{"apply", "--json", file},
+		{"plan", "--view", "hosts"},
+		{"apply", "--auto-approve"},
+		{"plan", "--no-exec"},
 	} {
 		got := kepmctl(t, dir, args...)
 		if args[0] == "apply" && got.code != 0 {

@@ -113,7 +113,11 @@ environment_files() {
 		case $line in EnvironmentFiles=/*) ;; *) continue ;; esac
 		path=${line#*=}
 		path=${path%% '('*}
-		[ ! -f "$path" ] || say "f$path" "c$(dd if="$path" bs=65536 count=1 2>/dev/null)"
+		if [ -f "$path" ]; then
+			say "f$path" "c$(dd if="$path" bs=65536 count=1 2>/dev/null)"
+		else
+			case $path in *[*?[]*) say "u$path" c ;; esac # of several files; a missing one gives nothing
+		fi
 	done <<-EOT
 		$main
 	EOT
@@ -189,7 +193,10 @@ main_process() { # the one that runs the root's program of the service's name, o
 		fi
 	done
 	for p in "/run/$service.pid" "/var/run/$service.pid"; do
-		if [ -r "$p" ] && read -r pid <"$p" && [ -d "/proc/$pid" ]; then return; fi
+		[ -r "$p" ] || continue
+		read -r pid <"$p"
+		case $pid in '' | *[!0-9]*) continue ;; esac
+		[ ! -d "/proc/$pid" ] || return
 	done
 	pid=0
 }
@@ -321,9 +328,16 @@ whole='
 	for f do
 		printf "@%s\n" "$name"; printf "%s" "$f" | od -An -v -tx1
 		printf "@%sbytes\n" "$name"; dd if="$f" bs=65536 count=17 2>/dev/null | od -An -v -tx1
+		[ "$name" != plugin ] || { printf "@%stime\n" "$name"; date -r "$f" +%s 2>/dev/null | od -An -v -tx1; }
 	done'
+# What is no plain file is named, and not read.
+# shellcheck disable=SC2016 # expanded by the inner shell
+odd='
+	name=$1; shift
+	for f do printf "@%sodd\n" "$name"; printf "%s" "$f" | od -An -v -tx1; done'
 layers() { # what .NET may read over appsettings.json
-	find . ! -name . -prune -type f -iname 'appsettings.?*.json' -exec sh -c "$whole" sh layer {} +
+	find . ! -name . -prune -iname 'appsettings.?*.json' \( -type f -exec sh -c "$whole" sh layer {} + -o \
+		! -type d -exec sh -c "$odd" sh layer {} + \)
 }
 plugins() {
 	n=$# names=''
@@ -333,8 +347,9 @@ plugins() {
 		n=$((n - 1))
 	done
 	[ -n "$names" ] || return 0
-	find . ! -name . -prune -type d -iname plugins | while IFS= read -r dir; do
-		find "$dir/." ! -name . -prune -type f \( "$@" \) -exec sh -c "$whole" sh plugin {} +
+	find . ! -name . -prune -iname plugins | while IFS= read -r dir; do
+		find "$dir/." ! -name . -prune \( "$@" \) \( -type f -exec sh -c "$whole" sh plugin {} + -o \
+			-exec sh -c "$odd" sh plugin {} + \)
 	done
 }
 
@@ -404,6 +419,7 @@ if [ -n "$root" ]; then
 	if [ -z "$problem" ]; then dd if="$file" bs=65536 count=65 2>/dev/null | section content; fi
 	layers
 	plugins "$@"
-	find . -type f -iname '*.json' ! -path ./appsettings.json -exec sh -c "$speaks" sh "$whole" {} +
+	find . -iname '*.json' ! -path ./appsettings.json \( -type f -exec sh -c "$speaks" sh "$whole" {} + -o \
+		-type l -exec sh -c "$odd" sh document {} + \)
 fi 2>/dev/null
 printf '@end\n'

@@ -90,10 +90,10 @@ load() {
 ended=''
 end() { # leader: it and all that it started
 	for signal in TERM KILL; do
-		kill -s "$signal" -- "-$1" 2>/dev/null || kill -s "$signal" "$1" 2>/dev/null || return 0
+		kill "-$signal" "-$1" 2>/dev/null || kill "-$signal" "$1" 2>/dev/null || return 0
 		now
 		until=$((now + 1000))
-		while kill -0 -- "-$1" 2>/dev/null || life "$1"; do
+		while kill -0 "-$1" 2>/dev/null || life "$1"; do
 			now
 			[ "$now" -lt "$until" ] || break
 			pause 0.1
