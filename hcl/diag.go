@@ -134,6 +134,12 @@ func (d *Diagnostics) foreign(diags hcl.Diagnostics) {
 			one.Detail = notShown
 		}
 		one.Expression = withoutValues(one.Expression)
+		switch { // what the library says of things it does not know
+		case strings.Contains(one.Detail, "have secret"):
+			one.Detail = "A secret cannot be part of a text. Write the reference alone, where the secret is used."
+		case one.Summary == "Invalid type specification":
+			one.Detail += " Types are string, number, bool, any, list(...), set(...), map(...), object({...}) and tuple([...])."
+		}
 		d.list = append(d.list, one)
 	}
 }

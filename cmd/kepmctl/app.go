@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -84,6 +85,11 @@ func (a *app) run(args []string) int {
 		return a.code(err)
 	}
 	root.SetArgs(longFlags(root, args))
+	if len(args) > 1 && !strings.HasPrefix(args[0], "-") && args[0] != "help" && slices.Contains(args, "--help") {
+		if found, _, err := root.Find(args); err == nil && found == root {
+			return a.code(unknownCommand(root, args[:1])) // there is no help on it: kepmctl's own would hide that
+		}
+	}
 	cmd, err := root.ExecuteC()
 	if a.hangUp != nil {
 		_ = a.hangUp() // the run is over: nothing is owed to what it shared
@@ -176,13 +182,18 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.`,
 }
 
 func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version", Long: "Prints the version.", Example: "  kepmctl version", Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
+			if a.lines != nil {
+				return nil // every stream begins with the version
+			}
 			_, err := fmt.Fprintln(a.out, "kepmctl "+version)
 			return err
 		},
 	}
+	a.eventsFlag(cmd, "write JSON Lines: the version, a summary")
+	return cmd
 }
 
 // color says whether to write colours: not when told so, not into files.
