@@ -40,7 +40,8 @@ fuzz: ## Fuzz everything that reads what a host or a file says (30 s each)
 demo: build install-tools ## Harden three real systemd hosts made for the occasion (root on Debian)
 	sh examples/demo.sh
 
-e2e: install-tools ## Test on real systemd hosts with OpenSSH (root on Debian; about 10 min)
+e2e: install-tools ## Test on real systemd hosts with OpenSSH (root on Debian; about 15 min)
+	KEPM_ALL_SHELLS=1 $(GO) test -timeout 10m -run 'WithoutSystemd|KilledSupervisor' ./provider/posix
 	$(GO) test -tags e2e -timeout 40m -parallel 15 -v ./cmd/kepmlab/e2e/
 
 bench: ## Time a plan of 20 real hosts against OpenSSH and Ansible (root on Debian)

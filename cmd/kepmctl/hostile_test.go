@@ -169,7 +169,7 @@ func hostile() map[string]struct {
 				}
 				return len(p), nil
 			})
-		}), "unexpected answer"},
+		}), "run observe.sh on"},
 		"nonsense": {changed(instead("@facts\nnot hexadecimal \x1b]0;pwned\x07\n@end\n")), "a line is not hexadecimal"},
 		"forged":   {changed(instead("\nMARK 0\n@facts\n2f\n@end\nMARK 0\n")), "a line is not hexadecimal"},
 		"cut":      {func(_ string, c ssh.Channel) { fmt.Fprint(c, "@facts\n 2f") }, "connection lost"},
