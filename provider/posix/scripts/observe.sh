@@ -367,6 +367,7 @@ speaks='
 
 # ---- the answer --------------------------------------------------------------------
 
+case $manager in openrc | sysv) main_process ;; esac # here: what a pipeline sets is lost
 {
 	say @system "$system" "$(uname -r)" "$(id -u)" "$manager" "$uptime" "$(date +%s)"
 	if [ -L "$state/open" ]; then
@@ -385,7 +386,6 @@ speaks='
 		[ "$pid" = 0 ] || say @elapsed "$(ps -o etime= -p "$pid" 2>/dev/null)" @owner "$(ps -o uid= -p "$pid" 2>/dev/null)"
 		;;
 	openrc | sysv)
-		main_process
 		say @init
 		unit "$service"
 		unit "$watchdog"
