@@ -7,7 +7,7 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 RACE        := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 SCRIPTS     := $(shell git ls-files '*.sh' .ci/run 2>/dev/null)
 
-.PHONY: help build man test lint fuzz demo e2e bench install-tools clean
+.PHONY: help build man test lint fuzz demo demo-systemd e2e bench install-tools clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '%-16s %s\n' "  $$n" "$$t"; done
@@ -37,8 +37,11 @@ fuzz: ## Fuzz everything that reads what a host or a file says (30 s each)
 		done; \
 	done
 
-demo: build install-tools ## Harden three real systemd hosts made for the occasion (root on Debian)
+demo: build ## Harden five hosts made for the occasion, each a few processes (Linux; no root)
 	sh examples/demo.sh
+
+demo-systemd: build install-tools ## The same on three real systemd hosts (root on Debian)
+	sh examples/demo-nspawn.sh
 
 e2e: install-tools ## Test on real systemd hosts with OpenSSH (root on Debian; about 15 min)
 	KEPM_ALL_SHELLS=1 $(GO) test -timeout 10m -run 'WithoutSystemd|KilledSupervisor' ./provider/posix

@@ -1,5 +1,5 @@
 #!/bin/sh
-# demo.sh shows the main job on real systemd hosts: three machines with a careless
+# demo-nspawn.sh shows the main job on real systemd hosts: three machines with a careless
 # agent are looked at, hardened, and looked at again. Root on Debian; needs make build.
 set -eu
 cd "$(dirname "$0")/.."

@@ -41,6 +41,9 @@ On a host of the lab they stand in /etc/keeper-lab.env.`,
 func watchdogCommand() *cobra.Command {
 	w := standin.Watchdog{
 		Systemctl: func(ctx context.Context, args ...string) error {
+			if _, err := os.Stat("/run/systemd/system"); err != nil {
+				return manageService(ctx, args...)
+			}
 			return exec.CommandContext(ctx, "systemctl", args...).Run()
 		},
 		After: time.After,

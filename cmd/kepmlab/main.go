@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -31,6 +32,9 @@ func run() int {
 	root := rootCommand(exe)
 	root.SetArgs(words(os.Args, exe))
 	if err := root.ExecuteContext(ctx); err != nil {
+		if code, ok := errors.AsType[exitCode](err); ok {
+			return int(code)
+		}
 		fmt.Fprintf(os.Stderr, "Error: %s\n", err)
 		return 1
 	}
@@ -56,5 +60,6 @@ func rootCommand(exe string) *cobra.Command {
 		SilenceErrors: true,
 	}
 	cmd.AddCommand(agentCommand(), watchdogCommand(), debCommand(exe), nspawnCommand(exe))
+	cmd.AddCommand(bareCommands(exe)...)
 	return cmd
 }
