@@ -92,10 +92,11 @@ func TestHalfAScriptIsNotRun(t *testing.T) {
 
 // When the caller goes away, the script ends, and with it what it runs; a job
 // that it left in the background stays. The wait is for that job to become one
-// that ignores SIGINT.
+// that ignores SIGINT; the script takes so long that it is not over before the
+// caller is gone, however slowly the shells start.
 func TestGoneCallerEndsTheScript(t *testing.T) {
 	sent := func(dir string) string {
-		return "m\nset -- " + dir + "\n( sleep 1; echo >$1/job ) >/dev/null 2>&1 &\necho begun; sleep 1; echo >$1/late\nm\n0\n\n"
+		return "m\nset -- " + dir + "\n( sleep 1; echo >$1/job ) >/dev/null 2>&1 &\necho begun; sleep 20; echo >$1/late\nm\n0\n\n"
 	}
 	cutOff(t, sent, 500*time.Millisecond, func(t *testing.T, dir, said string) {
 		if said != "begun\n" {
