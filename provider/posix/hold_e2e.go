@@ -11,6 +11,6 @@ func held(name, text string) string {
 		return text
 	}
 	return strings.Replace(text, "\t# hold\n", `	printf '%s\n' "$1" >/run/kepmctl-step
-	while [ -r /run/kepmctl-hold ] && read -r hold </run/kepmctl-hold && [ "$hold" = "$1" ]; do sleep 0.05; done
+	while [ -r /run/kepmctl-hold ] && read -r hold </run/kepmctl-hold && [ "$hold" = "$1" ]; do sleep 0.2; done
 `, 1)
 }

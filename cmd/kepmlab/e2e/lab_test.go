@@ -139,8 +139,25 @@ func (h *host) sh(t *testing.T, script string) string {
 	return out
 }
 
+// patience is how long a host may take for what is asked of it here: a limit
+// against hanging, far above what a busy machine needs.
+const patience = 3 * time.Minute
+
+// inside is a file of the running host, as it is seen from outside.
+func (h *host) inside(path string) string { return fmt.Sprintf("/proc/%d/root%s", h.PID(), path) }
+
+// until waits for something to be so, without starting a process.
+func (h *host) until(t *testing.T, so func() bool, otherwise func() string) {
+	t.Helper()
+	for end := time.Now().Add(patience); !so(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: after %s %s", h.Spec.Name, patience, otherwise())
+		}
+	}
+}
+
 func (h *host) try(script string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return h.Exec(ctx, "sh", "-c", script)
 }
@@ -161,7 +178,7 @@ func (h *host) reset(t *testing.T) {
 	}
 	h.sh(t, `
 		rm -f /run/kepmctl-hold /run/kepmctl-step /etc/keeper-lab.env
-		i=0; while systemctl is-active -q kepmctl-tx && [ $i -lt 300 ]; do sleep 0.1; i=$((i+1)); done
+		i=0; while systemctl is-active -q kepmctl-tx && [ $i -lt 100 ]; do sleep 0.3; i=$((i+1)); done
 		systemctl stop keeper-watchdog keeper-privilege-manager
 		chattr -i /opt/keeper/sbin/appsettings.json 2>/dev/null
 		rm -rf /opt/keeper/sbin /var/lib/kepmctl /etc/systemd/system/kepmctl-settle.service /etc/systemd/system/multi-user.target.wants/kepmctl-settle.service
@@ -197,12 +214,15 @@ func (h *host) state(t *testing.T) string {
 // checks that nothing is held or armed.
 func (h *host) settled(t *testing.T) {
 	t.Helper()
+	h.until(t, func() bool {
+		_, err := os.Lstat(h.inside("/var/lib/kepmctl/open"))
+		return h.PID() != 0 && errors.Is(err, os.ErrNotExist)
+	}, func() string { return "a transaction is still open" })
 	h.sh(t, `
 		i=0
-		while { [ -L /var/lib/kepmctl/open ] || systemctl is-active -q kepmctl-tx; } && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done
-		[ ! -L /var/lib/kepmctl/open ] || { echo still open >&2; exit 1; }
+		while systemctl is-active -q kepmctl-tx && [ $i -lt 100 ]; do sleep 0.3; i=$((i+1)); done
 		i=0
-		while ! { systemctl is-active -q keeper-privilege-manager && systemctl is-active -q keeper-watchdog; } && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done
+		while ! { systemctl is-active -q keeper-privilege-manager && systemctl is-active -q keeper-watchdog; } && [ $i -lt 100 ]; do sleep 0.3; i=$((i+1)); done
 		if systemctl is-active -q kepmctl-tx || [ -e /etc/systemd/system/kepmctl-settle.service ] || [ -L /etc/systemd/system/multi-user.target.wants/kepmctl-settle.service ]; then
 			echo something is armed >&2; exit 1
 		fi
