@@ -25,6 +25,7 @@ type Transaction struct {
 
 	StartTimeout   time.Duration // for the service to come up
 	ConfirmTimeout time.Duration // for the verdict to arrive
+	Keep           int           // before-images of so many runs stay on the host; 0: of five
 }
 
 // A FileEdit replaces a file whose bytes are still Was.

@@ -1,17 +1,18 @@
 #!/bin/sh
 # begin.sh uploads a transaction and starts it. It changes nothing of the agent.
 #
-#   sh begin.sh STATE RUN SECONDS <FILES
+#   sh begin.sh STATE RUN SECONDS KEEP <FILES
 #
 # STATE    the directory of kepmctl on the host; empty: the usual one
 # RUN      the run's name
 # SECONDS  after which the transaction is ended, whatever it does
+# KEEP     runs whose before-images stay on the host
 # FILES    on standard input: lines "NAME SIZE", each followed by SIZE bytes
 set -u
 LC_ALL=C
 export LC_ALL
 umask 077
-state=$1 run=$2 seconds=$3
+state=$1 run=$2 seconds=$3 keep=$4
 supervisor=process
 [ ! -d /run/systemd/system ] || supervisor=systemd
 [ "$(uname -s)" != Darwin ] || supervisor=launchd
@@ -20,7 +21,6 @@ if [ -z "$state" ]; then
 	[ "$supervisor" != launchd ] || state='/Library/Application Support/kepmctl'
 fi
 dir=$state/$run
-keep=5 # runs whose before-images stay on the host
 
 say() { # key value: one line, the value in hexadecimal
 	# shellcheck disable=SC2046 # the words are hexadecimal numbers
