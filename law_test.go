@@ -33,9 +33,10 @@ var law = map[string][]string{
 	"plans":          {"transport", "provider"},
 	// floor 3
 	"plans/report": {"plans", "provider"},
+	"plans/runs":   {"plans", "provider"},
 	// floor 4
 	"cmd/kepmctl": {
-		"transport", "transport/ssh", "transport/loopback", "provider", "provider/posix", "hcl", "plans", "plans/report",
+		"transport", "transport/ssh", "transport/loopback", "provider", "provider/posix", "hcl", "plans", "plans/report", "plans/runs",
 	},
 	// the laboratory knows nothing of what it tests
 	"cmd/kepmlab":         {"cmd/kepmlab/standin", "cmd/kepmlab/nspawn", "cmd/kepmlab/bare"},
@@ -55,6 +56,7 @@ var only = map[string][]string{
 	"github.com/spf13/cobra":                   {"cmd/kepmctl", "cmd/kepmlab"},
 	"github.com/masterzen/winrm":               {"transport/winrm"},
 	"github.com/sergi/go-diff":                 {"plans/report"},
+	"github.com/gofrs/flock":                   {"plans/runs"},
 	"github.com/rogpeppe/go-internal":          {}, // tests only
 	"github.com/santhosh-tekuri/jsonschema/v6": {},
 }

@@ -3,37 +3,11 @@ package hcl
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/kepmctl/kepmctl/provider"
 )
-
-// Options of a rollout that the configuration does not set.
-const (
-	defaultParallelism    = 50
-	maxParallelism        = 1000
-	defaultConfirmTimeout = 60 * time.Second
-)
-
-// A rollout is a rollout block.
-type rollout struct {
-	parallelism int
-	confirm     time.Duration
-}
-
-func (r *reading) readRollouts() {
-	r.rollouts = map[string]rollout{}
-	for _, b := range r.blocks["rollout"] {
-		a := r.attrs(b)
-		one := rollout{parallelism: defaultParallelism, confirm: a.timeoutOr("confirm_timeout", defaultConfirmTimeout)}
-		if n, ok := a.number("parallelism", 1, maxParallelism); ok {
-			one.parallelism = n
-		}
-		r.rollouts[address(b)] = one
-	}
-}
 
 // An assignment is an assign block: what is wanted of which hosts.
 type assignment struct {
@@ -118,16 +92,11 @@ func (r *reading) groupsOf(a attrs, name string) []*group {
 	return groups
 }
 
-// goals are what the assignments together want of each host, and how many hosts
-// may be changed at a time.
-func (r *reading) goals(list []*assignment) ([]provider.Goal, int) {
+// goals are what the assignments together want of each host.
+func (r *reading) goals(list []*assignment) []provider.Goal {
 	demands := map[*host]*demand{}
-	parallelism := 0
 	disputes := disputes{}
 	for _, one := range list {
-		if rollout, ok := r.rollouts[one.rollout.address]; ok && (parallelism == 0 || rollout.parallelism < parallelism) {
-			parallelism = rollout.parallelism
-		}
 		claims := r.claims(one)
 		for _, h := range one.hosts {
 			if demands[h] == nil {
@@ -142,9 +111,6 @@ func (r *reading) goals(list []*assignment) ([]provider.Goal, int) {
 		}
 	}
 	disputes.report(r.d)
-	if parallelism == 0 {
-		parallelism = defaultParallelism
-	}
 	var goals []provider.Goal
 	var lost []string
 	for _, h := range r.hosts {
@@ -157,7 +123,7 @@ func (r *reading) goals(list []*assignment) ([]provider.Goal, int) {
 		goals = append(goals, demands[h].goal(h))
 	}
 	r.withoutConnection(lost)
-	return goals, parallelism
+	return goals
 }
 
 // withoutConnection reports assigned hosts that cannot be reached.

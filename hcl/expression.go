@@ -45,7 +45,7 @@ func (d *Diagnostics) hostKnown(expr hclsyntax.Expression, ctx *hcl.EvalContext)
 		}
 		host, allowed := ctx.Variables["host"]
 		if !allowed {
-			d.errorf(t.SourceRange().Ptr(), "No host here", "host.* is known in a group's where and in a connection, which are evaluated for each host.")
+			d.errorf(t.SourceRange().Ptr(), "No host here", "host.* is known in where, by, zone and connection, which are evaluated for each host.")
 			ok = false
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/kepmctl/kepmctl/provider"
 )
@@ -37,21 +36,9 @@ var percentage = regexp.MustCompile(`^(100|[0-9]{1,2})%$`)
 
 // maxUnreachable reads kepmctl's max_unreachable; none is 0.
 func (r *reading) maxUnreachable() Share {
-	const name, most = "max_unreachable", 1_000_000
 	var share Share
 	for _, b := range r.blocks["kepmctl"] {
-		a := r.attrs(b)
-		v, ok := a.value(name)
-		switch {
-		case !ok:
-		case v.Type() == cty.Number:
-			share.Value, _ = a.number(name, 0, most)
-		case v.Type() == cty.String && percentage.MatchString(v.AsString()):
-			share.Value, _ = strconv.Atoi(strings.TrimSuffix(v.AsString(), "%"))
-			share.Percent = true
-		default:
-			a.wrong(name, "Write a number of hosts, or a share in quotes, such as \"30%%\".")
-		}
+		share, _ = r.attrs(b).share("max_unreachable", 0)
 	}
 	return share
 }

@@ -55,7 +55,7 @@ type Config struct {
 	Goals          []provider.Goal // hosts of at least one assignment, by name; wants by control
 	Hosts          []Host          // all hosts, by name
 	MaxUnreachable Share           // silent hosts that a run tolerates
-	Parallelism    int             // hosts at a time: the least that a rollout in use asks for
+	Rollouts       []Rollout       // that assignments name, by name
 }
 
 // A Host is one host block and what the configuration does with it.
@@ -234,7 +234,8 @@ func (r *reading) config() *Config {
 	r.readBaselines()
 	r.readRollouts()
 	r.connect()
-	c.Goals, c.Parallelism = r.goals(r.readAssignments())
+	assignments := r.readAssignments()
+	c.Goals, c.Rollouts = r.goals(assignments), r.placed(assignments)
 	for _, h := range r.hosts {
 		c.Hosts = append(c.Hosts, h.Host)
 	}

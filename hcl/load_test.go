@@ -62,8 +62,8 @@ func TestExample(t *testing.T) {
 	if got := text(t, d); got != "" {
 		t.Fatalf("diagnostics:\n%s", got)
 	}
-	if config.MaxUnreachable != (Share{30, true}) || config.Parallelism != 10 {
-		t.Errorf("max_unreachable %v, parallelism %d", config.MaxUnreachable, config.Parallelism)
+	if config.MaxUnreachable != (Share{30, true}) || config.Rollouts[0].Parallelism != 10 {
+		t.Errorf("max_unreachable %v, rollouts %+v", config.MaxUnreachable, config.Rollouts)
 	}
 	var names []string
 	for _, g := range config.Goals {

@@ -195,8 +195,8 @@ assign "a" {
 		}
 	}
 	want := provider.Options{AgentRequired: true, StartTimeout: time.Minute, ConfirmTimeout: time.Minute}
-	if config.Goals[0].Options != want || config.Parallelism != 50 || config.MaxUnreachable.Of(1000) != 0 {
-		t.Errorf("options %+v, parallelism %d, unreachable %v", config.Goals[0].Options, config.Parallelism, config.MaxUnreachable)
+	if config.Goals[0].Options != want || len(config.Rollouts) != 0 || config.MaxUnreachable.Of(1000) != 0 {
+		t.Errorf("options %+v, rollouts %+v, unreachable %v", config.Goals[0].Options, config.Rollouts, config.MaxUnreachable)
 	}
 }
 
@@ -232,8 +232,8 @@ assign "b" {
 		t.Errorf("wants (-want +got):\n%s", diff)
 	}
 	options := provider.Options{StartTimeout: 90 * time.Second, ConfirmTimeout: 10 * time.Second}
-	if config.Goals[0].Options != options || config.Parallelism != 7 {
-		t.Errorf("options %+v, parallelism %d", config.Goals[0].Options, config.Parallelism)
+	if config.Goals[0].Options != options || len(config.Rollouts) != 1 || config.Rollouts[0].Parallelism != 7 {
+		t.Errorf("options %+v, rollouts %+v", config.Goals[0].Options, config.Rollouts)
 	}
 }
 
@@ -319,15 +319,53 @@ assign "a" {
 	}
 }
 
-func TestParallelismIsTheLeastInUse(t *testing.T) {
-	config, _ := loadText(t, oneHost+`
-host "i" { connection = connection.ssh.c }
-rollout "first" { parallelism = 9 }
-rollout "second" { parallelism = 3 }
-rollout "third" { parallelism = 6 }
-`+assignTo("a", "h", "first")+assignTo("b", "i", "second"))
-	if config.Parallelism != 3 {
-		t.Errorf("parallelism %d", config.Parallelism)
+func TestRollout(t *testing.T) {
+	config, _ := loadText(t, `
+connection "ssh" "c" {}
+host "a" {
+  connection = connection.ssh.c
+  labels     = { ring = "0", cluster = "x", zone = "Europe/Paris" }
+}
+host "b" {
+  connection = connection.ssh.c
+  labels     = { ring = "1", zone = "Asia/Tokyo" }
+}
+rollout "unused" { parallelism = 9 }
+rollout "r" {
+  max_failed      = 3
+  max_unreachable = "5%"
+  keep            = 7
+  wave "canary" {
+    where   = host.labels.ring == "0"
+    size    = 2
+    soak    = "5m"
+    approve = "manual"
+  }
+  wave "half" { size = "50%" }
+  limit "cluster" {
+    by    = host.labels.cluster
+    count = 2
+  }
+  window {
+    days = ["tue", "wed"]
+    from = "22:00"
+    to   = "04:00"
+    zone = host.labels.zone
+  }
+}`+assignTo("a", "a", "r")+assignTo("b", "b", "r"))
+	window := Window{Days: []string{"tue", "wed"}, From: "22:00", To: "04:00"}
+	in := func(zone string) []Window { w := window; w.Zone = zone; return []Window{w} }
+	want := []Rollout{{
+		Name: "r", Parallelism: 50, MaxFailed: Share{Value: 3}, MaxUnreachable: Share{5, true}, Keep: 7,
+		Waves:  []Wave{{"canary", &Share{Value: 2}, 5 * time.Minute, true}, {"half", &Share{50, true}, 0, false}},
+		Limits: []Limit{{"cluster", 2}},
+		Places: map[string]Place{
+			"a": {Fits: []bool{true, true}, Limits: []string{"x"}, Windows: in("Europe/Paris")},
+			"b": {Fits: []bool{false, true}, Limits: []string{""}, Windows: in("Asia/Tokyo")},
+		},
+	}}
+	if diff := cmp.Diff(want, config.Rollouts); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

@@ -50,8 +50,12 @@ func language() schema {
 				required: []string{"baseline"},
 			},
 			"rollout": {
-				labels: name, attrs: []string{"parallelism", "confirm_timeout"},
-				later: []string{"max_failed", "max_unreachable", "keep", "wave", "limit", "window"},
+				labels: name, attrs: []string{"parallelism", "max_failed", "max_unreachable", "confirm_timeout", "keep"},
+				blocks: map[string]schema{
+					"wave":   {labels: name, attrs: []string{"where", "size", "soak", "approve"}},
+					"limit":  {labels: name, attrs: []string{"by", "count"}, required: []string{"by", "count"}},
+					"window": {attrs: []string{"days", "from", "to", "zone"}, required: []string{"from", "to"}, repeat: true},
+				},
 			},
 		},
 		later: []string{"inventory", "waiver", "gate", "issuer"},

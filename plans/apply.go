@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kepmctl/kepmctl/provider"
@@ -13,11 +14,23 @@ import (
 
 // ApplyOptions say how a plan is carried out.
 type ApplyOptions struct {
-	Run          string          // name of the run, [0-9a-z-]
-	Owner        string          // who applies, for the hosts' logs
-	RequireProof bool            // an open question of the proof undoes the host
-	FailStale    bool            // look at all hosts first, and change none if one is stale
-	Stop         context.Context // done: start no further host, finish those in flight
+	Run           string            // name of the run, [0-9a-z-]
+	Owner         string            // who applies, for the hosts' logs
+	RequireProof  bool              // an open question of the proof undoes the host
+	Parallelism   int               // lowers that of rollouts; 0: as they say
+	FailStale     bool              // look at all hosts first, and change none if one is stale
+	WaitForWindow bool              // wait where a host's window is closed
+	Stop          context.Context   // done: start no further host, finish those in flight
+	Record        func(Entry) error // writes the run's journal; nil: there is none
+	Earlier       Progress          // of the run that is resumed; zero: it is new
+}
+
+// transaction names the run's transaction on hosts: each attempt has its own.
+func (o ApplyOptions) transaction() string {
+	if o.Earlier.Attempts == 0 {
+		return o.Run
+	}
+	return fmt.Sprintf("%s-%d", o.Run, o.Earlier.Attempts+1)
 }
 
 // An UnfitError says that a plan no longer fits; nothing was changed.
@@ -41,11 +54,11 @@ func (e *UnfitError) Error() string {
 
 const planAgain = "make a new plan"
 
-// Apply carries out exactly what the plan says on the hosts that have changes.
-// Goals say how hosts are reached. It returns an *UnfitError before any host is
-// touched; whatever happens afterwards is in the outcome.
+// Apply carries out exactly what the plan says on the hosts that have changes, wave
+// by wave; rollouts go side by side. Goals say how hosts are reached. It returns an
+// *UnfitError before any host is touched; whatever happens afterwards is in the outcome.
 func (f Fleet) Apply(ctx context.Context, p *Plan, goals []provider.Goal, o ApplyOptions) (Outcome, error) {
-	reach, err := f.fits(p, goals)
+	reach, err := f.fits(p, goals, o.Earlier.Attempts == 0)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -60,24 +73,55 @@ func (f Fleet) Apply(ctx context.Context, p *Plan, goals []provider.Goal, o Appl
 			return Outcome{}, err
 		}
 	}
-	results := make([]Result, len(hosts))
-	for i, h := range hosts {
-		results[i] = Result{Host: h.Name, Status: Skipped, Reason: "interrupted before it was started"}
+	left := len(hosts)
+	for _, h := range hosts {
+		if _, ended := o.Earlier.Results[h.Name]; ended {
+			left--
+		}
 	}
-	report := f.counter(len(hosts))
-	each(o.Stop, len(hosts), f.Parallelism, func(_ context.Context, i int) {
-		h := hosts[i]
-		w := work{fleet: f, options: o, plan: p, host: h, goal: p.goal(h, reach[h.Name])}
-		w.step = func(message string) { report(Event{Type: HostStep, Host: h.Name, Message: message}) }
-		results[i] = w.carryOut(ctx)
-		report(Event{Type: HostDone, Host: h.Name, Status: results[i].Status, Message: results[i].Reason})
-	})
-	return Outcome{Run: o.Run, Results: results}, nil
+	report := f.counter(left)
+	begin := func(h HostPlan, wave string) *work {
+		w := &work{fleet: f, options: o, plan: p, host: h, goal: p.goal(h, reach[h.Name]), wave: wave, transaction: o.transaction()}
+		w.step = func(message string) { report(Event{Type: HostStep, Host: h.Name, Wave: wave, Message: message}) }
+		return w
+	}
+	undone := f.recover(ctx, p, hosts, &o, begin)
+	results := make([]Result, len(hosts))
+	courses := p.courses(hosts)
+	stops := make([]*Stop, len(courses))
+	var group sync.WaitGroup
+	for i, c := range courses {
+		c.fleet, c.options, c.hosts, c.goals, c.results, c.report = f, o, hosts, reach, results, report
+		c.carry = func(h HostPlan, wave string) Result { return undone[h.Name].then(begin(h, wave).carryOut(ctx)) }
+		group.Go(func() { stops[i] = c.run(o.Stop) })
+	}
+	group.Wait()
+	out := Outcome{Run: o.Run, Results: results}
+	for _, s := range stops {
+		if s != nil {
+			out.Stops = append(out.Stops, *s)
+		}
+	}
+	return out, nil
 }
 
-// fits checks everything that can be known without asking a host.
-func (f Fleet) fits(p *Plan, goals []provider.Goal) (map[string]provider.Goal, error) {
-	if now := f.Now(); now.After(p.Expires) {
+// courses are the ways of the plan's rollouts through their waves.
+func (p *Plan) courses(hosts []HostPlan) []*course {
+	list := make([]*course, len(p.Rollouts))
+	for i, r := range p.Rollouts {
+		list[i] = &course{plan: p, rollout: r, waves: make([][]int, len(r.Waves))}
+	}
+	for i, h := range hosts {
+		waves := list[h.Turn.Rollout].waves
+		waves[h.Turn.Wave] = append(waves[h.Turn.Wave], i)
+	}
+	return list
+}
+
+// fits checks everything that can be known without asking a host. A run that began
+// in time may be resumed later.
+func (f Fleet) fits(p *Plan, goals []provider.Goal, fresh bool) (map[string]provider.Goal, error) {
+	if now := f.Now(); fresh && now.After(p.Expires) {
 		return nil, &UnfitError{Reason: "it expired at " + p.Expires.Format(time.RFC3339), Hint: planAgain}
 	}
 	if p.Scripts != f.Family.Digest {

@@ -23,6 +23,8 @@ type Fleet struct {
 type Event struct {
 	Type    EventType
 	Host    string
+	Rollout string
+	Wave    string
 	Status  Status   // of the result, for HostDone
 	Problem *Problem // for HostLooked: why it gave no answer
 	Message string   // what the host does now, for HostStep
@@ -38,6 +40,9 @@ const (
 	HostLooked EventType = "host_looked"
 	HostStep   EventType = "host_step"
 	HostDone   EventType = "host_done"
+
+	WaveStarted EventType = "wave_started"
+	WaveSoaks   EventType = "wave_soaks"
 )
 
 // Terms of a plan beyond what hosts say.
@@ -45,6 +50,9 @@ type Terms struct {
 	Tool      string        // this program's version
 	TTL       time.Duration // until the plan expires
 	Tolerated int           // how many hosts may stay silent
+
+	Rollouts []Rollout
+	Places   map[string]Place // by host; one that is missing is in no rollout
 }
 
 type looked struct {
@@ -70,6 +78,7 @@ func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan,
 	p.Tool, p.Scripts = t.Tool, f.Family.Digest
 	p.Created, p.Expires = now, now.Add(t.TTL)
 	p.Complete = len(p.Silent()) <= t.Tolerated
+	p.place(t)
 	return p, nil
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // FormatVersion of plan documents: a minor one adds, a major one is refused.
-const FormatVersion = "1.0"
+const FormatVersion = "1.1"
 
 // A Plan is what must change on which hosts. Each distinct baseline, change and
 // finding stands once; hosts refer to them by index.
@@ -33,6 +33,8 @@ type Plan struct {
 	Changes       []provider.Change  `json:"changes"`
 	Findings      []provider.Finding `json:"findings"` // all that is not compliant
 	Hosts         []HostPlan         `json:"hosts"`    // sorted by name
+	Rollouts      []Rollout          `json:"rollouts"` // how the hosts are changed, in which order
+	Windows       []Window           `json:"windows,omitempty"`
 	Checksum      string             `json:"checksum"` // guards against accidents, not against people
 }
 
@@ -77,6 +79,7 @@ type HostPlan struct {
 	Compliant int      `json:"compliant"` // how many controls are
 	Findings  []int    `json:"findings,omitempty"`
 	Changes   []int    `json:"changes,omitempty"`
+	Turn      *Turn    `json:"turn,omitempty"` // of a host that has changes
 }
 
 // A Problem is why a host gave no answer.

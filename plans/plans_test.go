@@ -20,6 +20,7 @@ import (
 // A host for tests: what it has, and what happens to its transactions.
 type standIn struct {
 	mu       sync.Mutex
+	name     string // of a host among others; empty: there is only one
 	settings string // appsettings.json
 	version  string
 	key      string
@@ -35,7 +36,12 @@ type standIn struct {
 	noFresh  bool   // a second login does not elevate
 	deaf     int    // so many scripts after the transaction began lose the connection
 
-	before  string // settings before the transaction
+	turns int  // after so many looks somebody changes it
+	stays bool // its transaction stays ready: a verdict does not arrive
+
+	looks   int
+	names   []string // of its transactions
+	before  string   // settings before the transaction
 	after   string
 	meters  int
 	phase   provider.Phase
@@ -90,6 +96,10 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 	}
 	switch s.Name {
 	case "look":
+		h.looks++
+		if h.turns > 0 && h.looks > h.turns {
+			h.settings = `{"AllowedHosts":"evil"}`
+		}
 		if h.blind && h.phase == provider.PhaseReady {
 			return transport.Output{}, &transport.Error{Kind: transport.ErrUnreachable, Doing: "run look"}
 		}
@@ -97,13 +107,14 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 			h.dialErr = &transport.Error{Kind: transport.ErrUnreachable, Doing: "dial"}
 			return transport.Output{}, h.dialErr
 		}
-		return transport.Output{}, nil
+		return transport.Output{Stdout: []byte(h.name)}, nil
 	case "begin":
 		if h.refuse != "" {
 			return say("phase", "none", "kind", h.refuse, "failure", "refused"), nil
 		}
 		h.before, h.after, h.phase = h.settings, string(s.Stdin), provider.PhaseReady
-		h.settings = h.after
+		h.settings, h.ending = h.after, ""
+		h.names = append(h.names, s.Args[0])
 		if h.fails != "" {
 			h.settle(provider.Undo)
 		}
@@ -111,6 +122,9 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 	case "status":
 		return say("phase", string(h.phase), "ending", string(h.ending), "kind", h.fails, "failure", h.fails, "running", "yes", "down", "1500", "supervisor", "process"), nil
 	case "settle":
+		if h.stays {
+			return transport.Output{}, &transport.Error{Kind: transport.ErrUnreachable, Doing: "run settle"}
+		}
 		if h.open && s.Args[0] != string(provider.NoVerdict) {
 			return transport.Output{}, fmt.Errorf("a verdict on somebody else's transaction")
 		}
@@ -141,14 +155,20 @@ func (h *standIn) settle(v provider.Verdict) {
 	}
 }
 
-// family makes scripts that the stand-in understands; Read is told which host it
-// reads by the address of the goal it was last asked about.
-type family struct{ host *standIn }
+// family makes scripts that the stand-in understands; a look's output is the name
+// of its host.
+type family struct {
+	host *standIn
+	all  dialer
+}
 
 func (f family) Look(provider.Goal) transport.Script { return transport.Script{Name: "look"} }
 
-func (f family) Read(transport.Output) (provider.Facts, error) {
+func (f family) Read(out transport.Output) (provider.Facts, error) {
 	h := f.host
+	if named, ok := f.all[string(out.Stdout)]; ok {
+		h = named
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	up := provider.Service{Known: true, Loaded: true, Active: true, Boot: "enabled", Account: provider.Privileged}
@@ -170,7 +190,7 @@ func (f family) Read(transport.Output) (provider.Facts, error) {
 func (f family) Meter(string) transport.Script { return transport.Script{Name: "meter"} }
 
 func (f family) Begin(t provider.Transaction) transport.Script {
-	return transport.Script{Name: "begin", Stdin: t.Files[0].Bytes}
+	return transport.Script{Name: "begin", Args: []string{t.Run}, Stdin: t.Files[0].Bytes}
 }
 
 func (f family) Status(string, provider.Phase, int) transport.Script {
@@ -198,7 +218,7 @@ func one(h *standIn) Fleet {
 	if h.settings == "" {
 		h.settings = `{"AllowedHosts":"*"}`
 	}
-	f, begun := family{h}, time.Now()
+	f, begun := family{host: h}, time.Now()
 	return Fleet{
 		Dialer: dialer{"web": h}, Family: provider.Family{Looker: f, Changer: f, Digest: "d"}, Parallelism: 4,
 		Now: func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC).Add(time.Since(begun)) },
@@ -480,7 +500,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"cut off":         {good[:len(good)/2], "not a plan"},
 		"edited":          {bytes.Replace(good, []byte("localhost"), []byte("evilhost1"), 1), "checksum"},
 		"more behind":     {append(bytes.Clone(good), "{}"...), "not a plan"},
-		"another version": {bytes.Replace(good, []byte(`"1.0"`), []byte(`"2.0"`), 1), "format version"},
+		"another version": {bytes.Replace(good, []byte(`"1.1"`), []byte(`"2.0"`), 1), "format version"},
 		"unknown field":   {bytes.Replace(good, []byte(`"tool"`), []byte(`"toll"`), 1), "unknown field"},
 		"unknown control": {sealed(func(p *Plan) { p.Baselines[0].Wants[0].Control = "run_command" }), "no control"},
 		"path outside": {sealed(func(p *Plan) {

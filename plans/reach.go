@@ -65,12 +65,12 @@ func (w *work) await(ctx context.Context, until provider.Phase) (provider.State,
 		case state.Phase == provider.PhaseSettled, state.Phase == until:
 			return state, nil
 		case state.Phase == provider.PhaseNone:
-			return state, fmt.Errorf("the host does not know run %s any more", w.options.Run)
+			return state, fmt.Errorf("the host does not know run %s any more", w.transaction)
 		case w.fleet.Now().After(w.until):
-			return state, fmt.Errorf("run %s did not settle in time", w.options.Run)
+			return state, fmt.Errorf("run %s did not settle in time", w.transaction)
 		case !state.Running && !asked: // settling was itself interrupted
 			asked = true
-			if _, err := w.ask(ctx, w.fleet.Family.Changer.Settle(w.options.Run, provider.Undo)); err != nil {
+			if _, err := w.ask(ctx, w.fleet.Family.Changer.Settle(w.transaction, provider.Undo)); err != nil {
 				return state, err
 			}
 		case !pause(ctx, 300*time.Millisecond): // a host that answers at once must not keep us busy
@@ -80,13 +80,13 @@ func (w *work) await(ctx context.Context, until provider.Phase) (provider.State,
 }
 
 func (w *work) status(ctx context.Context, until provider.Phase, seconds int) (provider.State, error) {
-	out, err := w.ask(ctx, w.fleet.Family.Changer.Status(w.options.Run, until, seconds))
+	out, err := w.ask(ctx, w.fleet.Family.Changer.Status(w.transaction, until, seconds))
 	if err != nil {
 		return provider.State{}, err
 	}
 	state, ok := provider.ReadState(out.Stdout)
 	if !ok {
-		return state, fmt.Errorf("ask for run %s: the host's answer is none: %s", w.options.Run, provider.Printable(tail(out.Stderr)))
+		return state, fmt.Errorf("ask for run %s: the host's answer is none: %s", w.transaction, provider.Printable(tail(out.Stderr)))
 	}
 	return state, nil
 }
@@ -122,7 +122,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 func (w *work) result(s Status, reason, hint string) Result {
-	return Result{Host: w.host.Name, Status: s, Reason: provider.Printable(reason), Hint: hint, Run: w.options.Run}
+	return Result{Host: w.host.Name, Status: s, Reason: provider.Printable(reason), Hint: hint, Run: w.transaction}
 }
 
 func (w *work) problem(s Status, err error) Result {

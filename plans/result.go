@@ -48,6 +48,8 @@ func (r Result) AsPlanned() bool {
 type Outcome struct {
 	Run     string   `json:"run"`
 	Results []Result `json:"results"` // of the hosts that had changes, sorted by name
+	Stops   []Stop   `json:"stops,omitempty"`
+	CutOff  bool     `json:"cut_off,omitempty"` // the run did not come to an end
 }
 
 // Count is how many hosts ended so.

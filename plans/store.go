@@ -119,7 +119,7 @@ func (p *Plan) validate() error {
 			return fmt.Errorf("read the plan: host %.60q refers to what the plan does not hold", h.Name)
 		}
 	}
-	return nil
+	return p.validateTurns()
 }
 
 func (o Options) validate() error {

@@ -19,7 +19,10 @@ type work struct {
 	plan    *Plan
 	host    HostPlan
 	goal    provider.Goal
+	wave    string
 	step    func(string)
+
+	transaction string // its name on the host
 
 	conn  transport.Conn
 	key   string    // the host key that answered first
@@ -53,42 +56,59 @@ func (w *work) carryOut(ctx context.Context) Result {
 	if len(todo) == 0 {
 		return w.result(Already, "", "")
 	}
-	tx, err := provider.Compile(w.goal, before, todo, w.options.Run, w.options.Owner)
+	tx, err := provider.Compile(w.goal, before, todo, w.transaction, w.options.Owner)
 	if err != nil {
 		return w.result(Failed, err.Error(), "nothing was changed")
 	}
+	tx.Keep = w.plan.Rollouts[w.host.Turn.Rollout].Keep
 	return w.transact(ctx, tx, before, todo)
 }
 
-// transact begins the transaction, proves it and offers the verdict.
+// transact begins the transaction, and follows it to its end. That it begins is
+// written down before.
 func (w *work) transact(ctx context.Context, tx provider.Transaction, before provider.Look, todo []provider.Change) Result {
+	if w.options.Record != nil {
+		if err := w.options.Record(Entry{Type: HostBegun, Time: w.fleet.Now().UTC(), Host: w.host.Name, Wave: w.wave, Transaction: w.transaction}); err != nil {
+			return w.result(Skipped, "not begun: "+err.Error(), "nothing was changed")
+		}
+	}
 	w.step("changing")
-	w.limit = w.fleet.Now().Add(tx.Limit())
-	w.until = w.limit.Add(settling)
+	w.patience(tx.Limit())
 	if refused, ok := w.begin(ctx, tx); !ok {
 		return refused
 	}
+	return w.follow(ctx, func(after provider.Look) provider.Proof { return provider.Prove(w.goal, before, after, todo) }, before.Facts.Service.Active)
+}
+
+// patience is how long the host takes at most.
+func (w *work) patience(limit time.Duration) {
+	w.limit = w.fleet.Now().Add(limit)
+	w.until = w.limit.Add(settling)
+}
+
+// follow waits until the host has changed itself, proves it and offers the verdict.
+func (w *work) follow(ctx context.Context, judge func(after provider.Look) provider.Proof, ran bool) Result {
 	state, err := w.await(ctx, provider.PhaseReady)
 	if err != nil {
 		return w.inDoubt(err)
 	}
 	if state.Phase == provider.PhaseSettled {
-		return w.settled(ctx, state, provider.Undo, provider.Proof{}, before)
+		return w.settled(ctx, state, provider.Undo, provider.Proof{}, ran)
 	}
 	w.step("proving")
-	proof := w.prove(ctx, before, todo, state)
+	proof := w.prove(ctx, judge, state)
 	verdict := provider.Commit
 	if !proof.Holds() || (w.options.RequireProof && len(proof.Open) > 0) {
 		verdict = provider.Undo
 	}
 	w.step("settling")
-	if _, err := w.ask(ctx, w.fleet.Family.Changer.Settle(tx.Run, verdict)); err != nil {
+	if _, err := w.ask(ctx, w.fleet.Family.Changer.Settle(w.transaction, verdict)); err != nil {
 		return w.inDoubt(err)
 	}
 	if state, err = w.await(ctx, provider.PhaseSettled); err != nil {
 		return w.inDoubt(err)
 	}
-	return w.settled(ctx, state, verdict, proof, before)
+	return w.settled(ctx, state, verdict, proof, ran)
 }
 
 // begin uploads and starts the transaction. When the connection breaks meanwhile
@@ -119,10 +139,10 @@ func (w *work) begin(ctx context.Context, tx provider.Transaction) (Result, bool
 
 // prove looks a third time, asks the services, and tries a fresh login. Plug-ins
 // and jobs may come up after the ports: they get half of the host's patience.
-func (w *work) prove(ctx context.Context, before provider.Look, todo []provider.Change, state provider.State) provider.Proof {
+func (w *work) prove(ctx context.Context, judge func(provider.Look) provider.Proof, state provider.State) provider.Proof {
 	limit := w.fleet.Now().Add(w.goal.Options.ConfirmTimeout / 2)
 	for {
-		proof := w.proveOnce(ctx, before, todo, state)
+		proof := w.proveOnce(ctx, judge, state)
 		if len(proof.Missing) == 0 || len(proof.Contradictions) > 0 || w.fleet.Now().After(limit) || !pause(ctx, time.Second) {
 			w.tryLogin(ctx, &proof)
 			return proof
@@ -130,14 +150,14 @@ func (w *work) prove(ctx context.Context, before provider.Look, todo []provider.
 	}
 }
 
-func (w *work) proveOnce(ctx context.Context, before provider.Look, todo []provider.Change, state provider.State) provider.Proof {
+func (w *work) proveOnce(ctx context.Context, judge func(provider.Look) provider.Proof, state provider.State) provider.Proof {
 	after, err := w.lookAgain(ctx)
 	if err != nil { // without any look nothing is proven: asked again, and undone in the end
 		w.hangUp()
 		return provider.Proof{Missing: []string{"the look after the change: " + provider.Printable(err.Error())}}
 	}
 	after.Facts.Transaction = nil // it is ours
-	proof := provider.Prove(w.goal, before, after, todo)
+	proof := judge(after)
 	if state.PID != 0 && after.Facts.Service.PID != state.PID {
 		proof.Contradictions = append(proof.Contradictions, "the service restarted by itself after it was ready")
 	}
@@ -179,7 +199,7 @@ func (w *work) freshLogin(ctx context.Context) error {
 }
 
 // settled reads how the host says the transaction ended.
-func (w *work) settled(ctx context.Context, state provider.State, verdict provider.Verdict, proof provider.Proof, before provider.Look) Result {
+func (w *work) settled(ctx context.Context, state provider.State, verdict provider.Verdict, proof provider.Proof, ran bool) Result {
 	r := w.result(Done, "", "")
 	r.Down, r.Log, r.Details, r.Kind = state.Down, printableLines(state.Log), printable(state.Details), state.Kind
 	r.Supervisor = provider.Printable(state.Supervisor)
@@ -199,7 +219,7 @@ func (w *work) settled(ctx context.Context, state provider.State, verdict provid
 	switch {
 	case state.Ending != provider.Undone:
 		r.Status, r.Hint = Failed, "look at the host: not everything could be restored"
-	case before.Facts.Service.Active && !w.runsAgain(ctx):
+	case ran && !w.runsAgain(ctx):
 		r.Status, r.Hint = Failed, "look at the host: the service did not come back after the undo"
 	case state.Kind == "stale":
 		r.Status, r.Hint = Stale, planAgain

@@ -2,28 +2,28 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kepmctl/kepmctl/plans"
-	"github.com/kepmctl/kepmctl/plans/report"
+	"github.com/kepmctl/kepmctl/plans/runs"
 )
 
 type applyFlags struct {
 	planFlags
-	approve      bool
-	input        bool
-	stale        string
-	requireProof bool
-	kept         bool // the plan is from a file: it was not shown just now
+	approve bool
+	input   bool
+	stale   string
+	runFlags
+	kept bool // the plan is from a file: it was not shown just now
 }
 
 func (a *app) applyCommand() *cobra.Command {
@@ -36,11 +36,17 @@ the plan and asks. Each host is changed as one transaction that heals itself: it
 again, changed, proven from outside, and only then kept. A host that hears nothing
 within its time limit undoes everything by itself.
 
+Hosts are changed in the waves of their rollout. Without a rollout a fleet of more
+than ten hosts has a careful one: a first host, a tenth, the rest; it stops when more
+than 2% fail. What a run did is kept in .kepmctl of the configuration's directory:
+see kepmctl runs, and kepmctl resume to go on.
+
 The first interrupt starts no further host and finishes those in flight; the second
 stops at once and names the hosts in doubt.`,
 		Example: `  kepmctl apply
   kepmctl apply monday.plan
-  kepmctl apply --auto-approve --require-proof`,
+  kepmctl apply --auto-approve --require-proof
+  kepmctl apply --change CHG0048812 monday.plan`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fmt.Errorf("apply takes one plan file, or none to plan now; %d were given", len(args))
@@ -54,7 +60,10 @@ stops at once and names the hosts in doubt.`,
 			if f.stale != "skip" && f.stale != "fail" {
 				return fmt.Errorf("--stale %q is neither skip nor fail", f.stale)
 			}
-			hard, stop, release := a.interrupts("no further host is started, those in flight are finished; interrupt again to stop at once")
+			if err := f.checkChange(); err != nil {
+				return err
+			}
+			hard, stop, release := a.interrupts(finishing)
 			defer release()
 			if len(args) == 1 {
 				return a.applyFile(hard, stop, args[0], f)
@@ -62,12 +71,13 @@ stops at once and names the hosts in doubt.`,
 			return a.applyNow(hard, stop, f)
 		},
 	}
-	f.register(cmd)
+	f.planFlags.register(cmd)
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, a line per result, a summary")
 	cmd.Flags().BoolVar(&f.approve, "auto-approve", false, "without FILE: do not ask")
 	cmd.Flags().BoolVar(&f.input, "input", true, "without FILE: --input=false never asks, and refuses where --auto-approve is missing")
 	cmd.Flags().StringVar(&f.stale, "stale", "skip", "hosts that changed since the plan: skip them, or fail before any is changed")
-	cmd.Flags().BoolVar(&f.requireProof, "require-proof", false, "undo a host when a question of the proof stays open")
+	cmd.Flags().StringVar(&f.change, "change", "", "ticket that the run carries, in its journal and in the hosts' logs, such as CHG0048812")
+	f.runFlags.register(a, cmd)
 	return cmd
 }
 
@@ -131,30 +141,19 @@ func (a *app) asked(stop context.Context) bool {
 	}
 }
 
-// carryOut applies the plan and reports what became of it.
+// carryOut applies the plan in a run of its own, and reports what became of it.
 func (a *app) carryOut(hard, stop context.Context, r planned, p *plans.Plan, f applyFlags) error {
-	watch, end := a.watch("applied")
-	r.fleet.Watch = watch
-	outcome, err := r.fleet.Apply(hard, p, r.config.Goals, plans.ApplyOptions{
-		Run: a.runID, Owner: a.user + "@" + a.host, RequireProof: f.requireProof, FailStale: f.stale == "fail", Stop: stop,
-	})
-	end()
+	o := a.applyOptions(stop, f.planFlags, f.runFlags)
+	o.FailStale = f.stale == "fail"
+	if p.Summary().Change == 0 { // nothing to write down
+		return a.applied(hard, r, p, o, f.planFlags, f.kept)
+	}
+	run, err := runs.Create(f.state, a.runID, p)
 	if err != nil {
-		return err
+		return &advised{fmt.Errorf("%w: no host was touched", err), "name another place with --state DIR"}
 	}
-	if a.lines != nil {
-		a.lines.Outcome(p, outcome)
-	} else {
-		text := report.Text{Out: a.out, Color: a.color(a.outTerminal), View: report.View(f.view)}
-		if f.kept {
-			err = text.Silent(p)
-		}
-		err = cmp.Or(text.Outcome(p, outcome), err)
-	}
-	if err != nil {
-		return err
-	}
-	return verdict(p, outcome)
+	defer run.Close()
+	return a.goOn(hard, r, run, o, f.planFlags, f.kept)
 }
 
 // verdict is the exit code of an apply: the first of 6, 5, 7, 3 that holds.
@@ -169,7 +168,11 @@ func verdict(p *plans.Plan, o plans.Outcome) error {
 			began++
 		}
 	}
+	skipped := o.Count(plans.Skipped)
+	paused := skipped > 0 && !slices.ContainsFunc(o.Stops, func(s plans.Stop) bool { return !s.Kind.Pauses() })
 	switch {
+	case paused && asPlanned+skipped == n:
+		return &exit{exitRefused, nil}
 	case asPlanned == n && !p.Complete:
 		return tooSilent(p)
 	case asPlanned == n:

@@ -61,7 +61,7 @@ changes nothing.`,
 			return nil
 		},
 	}
-	cmd.Flags().IntVar(&f.parallelism, "parallelism", mostParallel, "hosts at work at once; a rollout's own limit can only be lowered")
+	cmd.Flags().Var((*parallelism)(&f.parallelism), "parallelism", "hosts looked at at once (50)")
 	cmd.Flags().BoolVar(&full, "full", false, "name every host")
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, a line per host, a summary")
 	return cmd

@@ -47,9 +47,6 @@ func (a *app) fleet(ctx context.Context, config *hcl.Config, parallelism int) (p
 	secrets, err := a.secrets(ctx, config.Goals)
 	wrong := append(each(err), each(a.localFiles(config.Goals))...)
 	socket, _ := a.env("SSH_AUTH_SOCK")
-	if config.Parallelism > 0 && config.Parallelism < parallelism {
-		parallelism = config.Parallelism
-	}
 	dialer := &ssh.Dialer{
 		Secrets: secrets, AgentSocket: socket, Home: a.home, Dir: a.chdir, User: a.user, Now: a.now,
 		ConfigFile: filepath.Join(a.home, ".ssh", "config"),

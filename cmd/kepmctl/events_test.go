@@ -24,14 +24,14 @@ func unreachable(t *testing.T, names ...string) (planned, *plans.Plan) {
 	var dials []transporttest.Dialled
 	p := &plans.Plan{
 		FormatVersion: plans.FormatVersion, Scripts: "d", Complete: true, Expires: time.Now().Add(time.Hour),
-		Baselines: []plans.Baseline{{}},
-		Changes:   []provider.Change{{Control: provider.AllowedHosts, Attr: "AllowedHosts", Action: provider.Modify, Effect: provider.Restart}},
+		Baselines: []plans.Baseline{{Options: plans.Options{StartTimeout: 1, ConfirmTimeout: 1}}}, Rollouts: []plans.Rollout{plans.Careful(len(names))},
+		Changes: []provider.Change{{Control: provider.AllowedHosts, Attr: "AllowedHosts", Action: provider.Modify, Effect: provider.Restart}},
 	}
 	for _, name := range names {
 		g := provider.Goal{Host: transport.Host{Name: name}}
 		goals = append(goals, g)
 		dials = append(dials, transporttest.Dialled{Host: name, Err: &transport.Error{Kind: transport.ErrUnreachable, Doing: "dial", Hint: "is it on?"}})
-		p.Hosts = append(p.Hosts, plans.HostPlan{Name: name, Reach: plans.Reach(g), Changes: []int{0}})
+		p.Hosts = append(p.Hosts, plans.HostPlan{Name: name, Reach: plans.Reach(g), Changes: []int{0}, Turn: &plans.Turn{}})
 	}
 	f := plans.Fleet{Dialer: transporttest.NewDialer(t, dials...), Family: provider.Family{Digest: "d"}, Now: time.Now, Parallelism: 2}
 	return planned{config: &hcl.Config{Goals: goals}, fleet: f}, p
@@ -43,7 +43,7 @@ func TestApplyStreams(t *testing.T) {
 	a.err, a.runID = io.Discard, "r1"
 	a.lines = report.NewLines(out, a.now, version, "apply", a.runID)
 	r, p := unreachable(t, "app", "web")
-	err := a.carryOut(context.Background(), context.Background(), r, p, applyFlags{})
+	err := a.carryOut(context.Background(), context.Background(), r, p, applyFlags{runFlags: runFlags{state: t.TempDir()}})
 	if code := a.code(err); code != exitNotAll {
 		t.Errorf("exit %d: %v", code, err)
 	}
@@ -54,8 +54,8 @@ func TestApplyStreams(t *testing.T) {
 	for _, m := range regexp.MustCompile(`"type":"(\w+)"`).FindAllStringSubmatch(out.String(), -1) {
 		types = append(types, m[1])
 	}
-	slices.Sort(types[1:min(5, len(types))]) // two hosts side by side
-	if got := strings.Join(types, " "); got != "version host_done host_done host_step host_step result result summary" {
+	slices.Sort(types[2:min(6, len(types))]) // two hosts side by side
+	if got := strings.Join(types, " "); got != "version wave_started host_done host_done host_step host_step result result summary" {
 		t.Errorf("the events are %s", got)
 	}
 	for _, want := range []string{`"step":"looking again"`, `"done":2`, `"exit":6`, `"statuses":{"unreachable":2}`} {

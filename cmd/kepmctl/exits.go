@@ -17,10 +17,10 @@ var exits = []struct {
 	{"1", "error: configuration, flags, an unreadable or altered plan file"},
 	{"2", "plan --detailed-exitcode: changes to make; fmt --check: a file is not formatted"},
 	{"3", "more hosts without an answer than max_unreachable tolerates"},
-	{"4", "refused: approval missing or declined"},
+	{"4", "refused: approval missing or declined, a wave waits for it, a window is closed"},
 	{"5", "the plan no longer fits, nothing was changed"},
-	{"6", "apply began and not every host ended as planned"},
-	{"7", "every host was locked by another transaction"},
+	{"6", "apply or resume began and not every host ended as planned"},
+	{"7", "every host was locked by another transaction, or the run by another kepmctl"},
 	{"129, 130, 143", "ended by a signal before everything was done"},
 }
 
@@ -32,6 +32,7 @@ func exitsOf(name string) string {
 		"plan":    {"2", "3", signals},
 		"check":   {"3", signals},
 		"apply":   {"3", "4", "5", "6", "7", signals},
+		"resume":  {"3", "4", "5", "6", "7", signals},
 		"fmt":     {"2"},
 	}[name]
 	text := "\nExit codes:\n"

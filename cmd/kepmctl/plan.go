@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,11 +25,15 @@ type planFlags struct {
 	view        string
 }
 
-const mostParallel = 50 // hosts at once unless told otherwise: operations.md
+const mostParallel = 50 // hosts looked at at once unless told otherwise
 
 func (f *planFlags) register(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.parallelism, "parallelism", mostParallel, "hosts at work at once; a rollout's own limit can only be lowered")
+	f.registerParallelism(cmd)
 	cmd.Flags().StringVar(&f.view, "view", "changes", "what to show: changes, hosts, summary or full")
+}
+
+func (f *planFlags) registerParallelism(cmd *cobra.Command) {
+	cmd.Flags().Var((*parallelism)(&f.parallelism), "parallelism", "hosts at work at once: looked at 50, changed as many as their rollout says, which this can only lower")
 }
 
 func (f *planFlags) check() error {
@@ -36,9 +41,6 @@ func (f *planFlags) check() error {
 	case report.Changes, report.Hosts, report.Brief, report.Full:
 	default:
 		return fmt.Errorf("--view %q is none of changes, hosts, summary, full", f.view)
-	}
-	if f.parallelism < 1 || f.parallelism > 4096 {
-		return fmt.Errorf("--parallelism %d is not between 1 and 4096", f.parallelism)
 	}
 	if f.ttl < 0 {
 		return fmt.Errorf("--plan-ttl %s is negative", f.ttl)
@@ -98,9 +100,7 @@ func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, 
 	}
 	watch, stop := a.watch("looked at")
 	r.fleet.Watch = watch
-	p, err := r.fleet.Make(ctx, r.config.Goals, plans.Terms{
-		Tool: version, TTL: f.ttl, Tolerated: r.config.MaxUnreachable.Of(len(r.config.Goals)),
-	})
+	p, err := r.fleet.Make(ctx, r.config.Goals, a.terms(r.config, f))
 	stop()
 	if err == nil && a.lines != nil {
 		a.lines.Plan(p)
@@ -116,7 +116,7 @@ func (a *app) ready(ctx context.Context, f planFlags) (planned, error) {
 	if len(config.Goals) == 0 {
 		return planned{}, errors.New("no host has an assignment: write an assign block")
 	}
-	fleet, err := a.fleet(ctx, config, f.parallelism)
+	fleet, err := a.fleet(ctx, config, cmp.Or(f.parallelism, mostParallel))
 	return planned{config: config, fleet: fleet}, err
 }
 
@@ -179,7 +179,6 @@ func (a *app) showCommand() *cobra.Command {
   kepmctl show --json monday.plan | jq .changes`,
 		Args: exactly(1, "the file that plan --out kept"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			f.parallelism = 1
 			if err := f.check(); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"sync"
@@ -143,11 +144,17 @@ func (l *Lines) Event(e plans.Event) {
 		if e.Message != "" {
 			line["reason"] = e.Message
 		}
+	case e.Type == plans.WaveStarted, e.Type == plans.WaveSoaks:
+		message = fmt.Sprintf("wave %q of rollout %q: %s", e.Wave, e.Rollout, e.Message)
+		line = map[string]any{"rollout": e.Rollout, "step": e.Message, "done": e.Done, "total": e.Total}
 	case e.Problem != nil:
 		level, message = "error", message+": "+e.Problem.Kind
 		line["problem"] = e.Problem
 	default:
 		message += ": looked at"
+	}
+	if e.Wave != "" {
+		line["wave"] = e.Wave
 	}
 	l.Write(string(e.Type), level, message, line)
 }
@@ -182,9 +189,16 @@ func (l *Lines) Outcome(p *plans.Plan, o plans.Outcome) {
 		}
 		l.Write("result", level, r.Host+": "+string(r.Status), map[string]any{"host": r.Host, "result": r})
 	}
+	for _, stop := range o.Stops {
+		level := "error"
+		if stop.Kind.Pauses() {
+			level = "warn"
+		}
+		l.Write("stop", level, stop.Error(), map[string]any{"stop": stop, "wave": stop.Wave})
+	}
 	median, worst, host, restarts := o.Down()
 	l.Summary(map[string]any{
-		"plan": p.Summary(), "complete": p.Complete, "statuses": counts, "restarts": restarts,
+		"run": o.Run, "plan": p.Summary(), "complete": p.Complete, "statuses": counts, "restarts": restarts,
 		"down_median_ms": median.Milliseconds(), "down_worst_ms": worst.Milliseconds(), "down_worst_host": host,
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/provider"
 )
 
 // Outcome shows what became of a plan: what did not go as planned first, grouped
@@ -44,7 +45,7 @@ func (t *Text) ended(o plans.Outcome, s plans.Status) {
 		for i, r := range hosts {
 			names[i] = r.Host
 		}
-		t.line("  %s %s   %s", markOf(s), strings.ReplaceAll(string(s), "_", " "), hostCount(len(hosts)))
+		t.line("  %s %s   %s", markOf(s), words(s), hostCount(len(hosts)))
 		t.line("    why: %s", k.why)
 		if k.hint != "" {
 			t.line("    fix: %s", k.hint)
@@ -89,14 +90,18 @@ func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
 	}
 	for _, s := range []plans.Status{plans.RolledBack, plans.Failed, plans.InDoubt, plans.Stale, plans.Locked, plans.Skipped} {
 		if n := o.Count(s); n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(s), "_", " ")))
+			parts = append(parts, fmt.Sprintf("%d %s", n, words(s)))
 		}
 	}
 	if unreachable > 0 {
 		parts = append(parts, fmt.Sprintf("%d unreachable", unreachable))
 	}
 	verdict := "Apply complete!"
-	if slices.ContainsFunc(o.Results, func(r plans.Result) bool { return !r.AsPlanned() }) {
+	if o.CutOff {
+		verdict = "Apply was cut off, or is still at work."
+	} else if len(o.Stops) > 0 {
+		verdict = t.stops(o)
+	} else if slices.ContainsFunc(o.Results, func(r plans.Result) bool { return !r.AsPlanned() }) {
 		verdict = "Apply finished with failures."
 	} else if !p.Complete {
 		verdict = "Apply finished, but not every host answered."
@@ -116,12 +121,40 @@ func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
 	if n := o.Supervised("process"); n > 0 {
 		t.line("Without systemd on %s: healed by a supervisor process, which a power cut would end.", hostCount(n))
 	}
+	for _, s := range o.Stops {
+		t.next(o, s)
+	}
+	if o.CutOff {
+		t.line("next: kepmctl resume %s", o.Run)
+	}
 	if s := p.Summary(); s.Overridden > 0 {
 		t.line("%s in effect%s.", count(s.Overridden, "override", "overrides"), soon(s))
 	}
 	if s := p.Summary(); s.NeedPerson+s.Unknown > 0 {
 		t.line("Not mended by this plan: %s, %d unknown: see kepmctl plan.", count(s.NeedPerson, "finding needs a person", "findings need a person"), s.Unknown)
 	}
+}
+
+// stops says why rollouts did not come to their end.
+func (t *Text) stops(o plans.Outcome) string {
+	for _, s := range o.Stops {
+		if !s.Kind.Pauses() {
+			return "Apply " + provider.Printable(s.Error()) + "."
+		}
+	}
+	s := o.Stops[0]
+	return provider.Printable(fmt.Sprintf("Apply paused in wave %q of rollout %q: %s.", s.Wave, s.Rollout, s.Reason))
+}
+
+// next says how to go on after a stop.
+func (t *Text) next(o plans.Outcome, s plans.Stop) {
+	flags := map[plans.StopKind]string{
+		plans.StopFailed: " --rerun failed", plans.StopUnreachable: " --rerun unreachable", plans.StopApproval: " --approve",
+	}
+	before := map[plans.StopKind]string{
+		plans.StopFailed: "mend the cause, then ", plans.StopUnreachable: "see kepmctl check, then ", plans.StopJournal: "make room for the journal, then ",
+	}
+	t.line("next: %sgo on with rollout %q: kepmctl resume%s %s", before[s.Kind], s.Rollout, flags[s.Kind], o.Run)
 }
 
 func short(d time.Duration) string {

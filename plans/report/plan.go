@@ -268,6 +268,40 @@ func (t *Text) planSummary(p *plans.Plan) {
 	t.line("Plan: %d of %s to change: %d to add, %d to change, %d to remove. %s.",
 		s.Change, hostCount(s.Hosts), s.Add, s.Modify, s.Remove, count(s.Restarts, "restart", "restarts"))
 	t.line("      %s.", strings.Join(append([]string{fmt.Sprintf("%d compliant", s.Compliant)}, rest...), ", "))
+	t.rollouts(p)
+}
+
+// rollouts says in which order hosts will be changed, where there is one.
+func (t *Text) rollouts(p *plans.Plan) {
+	hosts := make([][]int, len(p.Rollouts))
+	for i, r := range p.Rollouts {
+		hosts[i] = make([]int, len(r.Waves))
+	}
+	for _, h := range p.Hosts {
+		if h.Turn != nil {
+			hosts[h.Turn.Rollout][h.Turn.Wave]++
+		}
+	}
+	for i, r := range p.Rollouts {
+		var waves []string
+		for w, wave := range r.Waves {
+			n := hosts[i][w]
+			if n == 0 {
+				continue
+			}
+			text := fmt.Sprintf("%s %d", wave.Name, n)
+			if wave.Soak > 0 {
+				text += fmt.Sprintf(", soak %s", time.Duration(wave.Soak*float64(time.Second)))
+			}
+			if wave.Approve {
+				text += ", approval"
+			}
+			waves = append(waves, text)
+		}
+		if len(waves) > 1 || (len(waves) == 1 && strings.Contains(waves[0], ",")) {
+			t.line("      Rollout %s: %s; stops when more than %s fail.", r.Name, strings.Join(waves, ", then "), r.MaxFailed.String())
+		}
+	}
 }
 
 // soon says how many overrides end within 14 days.

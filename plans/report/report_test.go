@@ -138,6 +138,51 @@ func TestOutcomeText(t *testing.T) {
 	golden(t, "outcome-well.txt", out.Bytes())
 }
 
+// A run that stopped says where, why and how to go on; so does one that was cut off.
+func TestStoppedOutcome(t *testing.T) {
+	stop := plans.Stop{Kind: plans.StopFailed, Rollout: "careful", Wave: "tenth", Reason: "2 of 4 hosts failed (0 allowed)"}
+	at := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
+	story := []plans.Entry{
+		{Type: plans.RunBegun, Time: at, By: "ops@admin", Change: "CHG0048812", Attempt: 1},
+		{Type: plans.WaveBegun, Time: at, Rollout: "careful", Wave: "first"},
+		{Type: plans.HostBegun, Time: at, Host: "app-001"},
+		{Type: plans.WavePassed, Time: at.Add(time.Minute), Rollout: "careful", Wave: "first"},
+		{Type: plans.WaveApproved, Time: at.Add(time.Hour), Rollout: "careful", Wave: "first", By: "boss@admin\x1b[2J"},
+		{Type: plans.RunBegun, Time: at.Add(time.Hour), By: "ops@admin", Attempt: 2},
+		{Type: plans.RolloutStopped, Time: at.Add(2 * time.Hour), Stop: &stop},
+		{Type: plans.RunEnded, Time: at.Add(2 * time.Hour)},
+	}
+	var out bytes.Buffer
+	text := report.Text{Out: &out}
+	o := outcome()
+	o.Stops = []plans.Stop{stop}
+	o.Results = append(o.Results, plans.Result{Host: "app-009", Status: plans.Skipped, Reason: stop.Error()})
+	if err := text.Story(story); err != nil {
+		t.Fatal(err)
+	}
+	if err := text.Outcome(fleet(), o); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "outcome-stopped.txt", out.Bytes())
+	for _, c := range []struct {
+		outcome plans.Outcome
+		says    []string
+	}{
+		{plans.Outcome{Run: "r1", CutOff: true}, []string{"Apply was cut off, or is still at work.", "next: kepmctl resume r1\n"}},
+		{plans.Outcome{Run: "r1", Stops: []plans.Stop{{Kind: plans.StopApproval, Rollout: "r", Wave: "a", Reason: "it passed"}}}, []string{`Apply paused in wave "a" of rollout "r": it passed.`, "kepmctl resume --approve r1\n"}},
+	} {
+		out.Reset()
+		if err := text.Outcome(fleet(), c.outcome); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.says {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%q is not in %s", want, out.String())
+			}
+		}
+	}
+}
+
 // What a supervisor process could not heal is said; launchd and systemd heal it.
 func TestOutcomeWithoutSystemd(t *testing.T) {
 	const says = "Without systemd on 2 hosts: healed by a supervisor process, which a power cut would end.\n"

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"github.com/kepmctl/kepmctl/hcl"
+	"github.com/kepmctl/kepmctl/plans"
+)
+
+// terms are what the configuration says of a plan: its rollouts as plans know them.
+func (a *app) terms(config *hcl.Config, f planFlags) plans.Terms {
+	t := plans.Terms{
+		Tool: version, TTL: f.ttl, Tolerated: config.MaxUnreachable.Of(len(config.Goals)), Places: map[string]plans.Place{},
+	}
+	spread := map[string]string{} // what a wave should be like the fleet in
+	for _, h := range config.Hosts {
+		spread[h.Name] = string(h.OS) + "/" + h.Labels["site"]
+	}
+	for n, r := range config.Rollouts {
+		to := plans.Rollout{Name: r.Name, Parallelism: r.Parallelism, MaxFailed: plans.Share(r.MaxFailed), MaxUnreachable: plans.Share(r.MaxUnreachable), Keep: r.Keep}
+		for _, w := range r.Waves {
+			to.Waves = append(to.Waves, plans.Wave{Name: w.Name, Size: (*plans.Share)(w.Size), Soak: w.Soak.Seconds(), Approve: w.Approve})
+		}
+		for _, l := range r.Limits {
+			to.Limits = append(to.Limits, plans.Limit(l))
+		}
+		t.Rollouts = append(t.Rollouts, to)
+		for host, p := range r.Places {
+			place := plans.Place{Rollout: n, Fits: p.Fits, Limits: p.Limits, Spread: spread[host]}
+			for _, w := range p.Windows {
+				place.Windows = append(place.Windows, plans.Window{Days: w.Days, From: plans.Clock(w.From), To: plans.Clock(w.To), Zone: w.Zone})
+			}
+			t.Places[host] = place
+		}
+	}
+	for host, kind := range spread {
+		if _, placed := t.Places[host]; !placed {
+			t.Places[host] = plans.Place{Rollout: -1, Spread: kind}
+		}
+	}
+	return t
+}

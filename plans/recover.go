@@ -1,0 +1,97 @@
+package plans
+
+import (
+	"context"
+
+	"github.com/kepmctl/kepmctl/provider"
+)
+
+// An undoing is how an attempt ended that nobody settled in time.
+type undoing struct{ text string }
+
+// then reports the undone attempt with the result of the next one.
+func (u undoing) then(r Result) Result {
+	if u.text != "" {
+		r.Details = append([]string{u.text}, r.Details...)
+	}
+	return r
+}
+
+// recover asks the hosts whose transactions were open when the run ended, before
+// anything else: those that are proven are committed and have their result; those
+// that went back to what they were are begun again.
+func (f Fleet) recover(ctx context.Context, p *Plan, hosts []HostPlan, o *ApplyOptions, begin func(HostPlan, string) *work) map[string]undoing {
+	undone := map[string]undoing{}
+	var open []HostPlan
+	for _, h := range hosts {
+		if o.Earlier.Open[h.Name] != "" {
+			delete(o.Earlier.Results, h.Name) // it is asked once more
+			open = append(open, h)
+		}
+	}
+	results := make([]Result, len(open))
+	each(o.Stop, len(open), f.Parallelism, func(_ context.Context, i int) {
+		wave := p.Rollouts[open[i].Turn.Rollout].Waves[open[i].Turn.Wave].Name
+		w := begin(open[i], wave)
+		w.transaction = o.Earlier.Open[open[i].Name] // of the attempt that began it
+		results[i] = w.recover(ctx)
+	})
+	for i, r := range results {
+		name := open[i].Name
+		switch r.Status {
+		case "", Skipped: // interrupted, or the host never heard of it
+		case RolledBack:
+			text := "an earlier attempt was undone for want of a verdict"
+			if r.Restarted {
+				text += ": the service restarted once forward and once back"
+			}
+			undone[name] = undoing{text}
+		default:
+			o.Earlier.Results[name] = r
+			w := p.Rollouts[open[i].Turn.Rollout]
+			if o.Record != nil {
+				_ = o.Record(Entry{Type: HostEnded, Time: f.Now().UTC(), Host: name, Rollout: w.Name, Wave: w.Waves[open[i].Turn.Wave].Name, Result: &r}) // the host says it again when asked again
+			}
+		}
+	}
+	return undone
+}
+
+// recover follows a transaction that began earlier. What was before it is no longer
+// known: the plan says what was right, and the rest stays open.
+func (w *work) recover(ctx context.Context) Result {
+	w.step("asking how far it came")
+	w.patience(provider.Transaction{StartTimeout: w.goal.Options.StartTimeout, ConfirmTimeout: w.goal.Options.ConfirmTimeout}.Limit())
+	if err := w.dial(ctx); err != nil {
+		return w.stillInDoubt(err)
+	}
+	defer w.hangUp()
+	if now := w.conn.Peer().HostKey; w.host.HostKey != now {
+		return w.result(Failed, "another machine answers: its host key was "+w.host.HostKey+" and is "+now, "look at who answers there")
+	}
+	state, err := w.status(ctx, provider.PhaseReady, 1)
+	switch {
+	case err != nil:
+		return w.stillInDoubt(err)
+	case state.Phase == provider.PhaseNone:
+		return w.result(Skipped, "it never began", "")
+	case state.Phase == provider.PhaseSettled:
+		return w.settled(ctx, state, provider.Commit, provider.Proof{}, false)
+	}
+	var todo []provider.Change
+	for _, i := range w.host.Changes {
+		todo = append(todo, w.plan.Changes[i])
+	}
+	return w.follow(ctx, func(after provider.Look) provider.Proof {
+		proof := provider.Prove(w.goal, after, after, todo)
+		proof.Contradictions = append(proof.Contradictions, w.plan.worse(w.host, provider.Judge(w.goal, after))...)
+		proof.Open = append(proof.Open, "plug-ins and jobs before the change: kepmctl was interrupted meanwhile")
+		return proof
+	}, false)
+}
+
+func (w *work) stillInDoubt(err error) Result {
+	r := w.inDoubt(err)
+	r.Hint = "when the host answers again, resume the run once more"
+	return r
+}
