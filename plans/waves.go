@@ -110,7 +110,10 @@ func (c *course) wave(ctx context.Context, w int, hosts []int) *Stop {
 	c.report(Event{Type: WaveStarted, Rollout: at.rollout, Wave: at.wave, Message: fmt.Sprintf("%d hosts", len(todo))})
 	eachWithin(ctx, len(todo), c.parallelism(), func(n int) []limited { return c.limits(todo[n]) },
 		func(ctx context.Context, n int) { c.host(ctx, todo[n], wave.Name) })
-	if stop := cmp.Or(c.overBudget(), stopOf(ctx), c.unbegun(todo)); stop != nil {
+	if stop := cmp.Or(c.overBudget(), c.unbegun(todo)); stop != nil {
+		return stop
+	}
+	if stop := stopOf(ctx); stop != nil && (wave.Soak > 0 || c.left()) {
 		return stop
 	}
 	if c.options.Earlier.passed[at] {
@@ -336,6 +339,19 @@ func (c *course) mayGoOn(w int) *Stop {
 func (c *course) standing(i int) (Result, bool) {
 	r, ok := c.options.Earlier.Results[c.hosts[i].Name]
 	return r, ok && r.Status != Locked && r.Status != Skipped
+}
+
+// left says whether hosts are not begun yet: an interrupt that came when all were
+// begun stopped nothing.
+func (c *course) left() bool {
+	for _, hosts := range c.waves {
+		for _, i := range hosts {
+			if _, stands := c.standing(i); !stands && c.results[i].Status == "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // leave gives the hosts that were not begun their result.

@@ -295,7 +295,13 @@ func (e ended) String() string { return fmt.Sprintf("exit %d\n%s%s", e.code, e.o
 // kepmctl runs the program to its end.
 func kepmctl(t *testing.T, dir string, args ...string) ended {
 	t.Helper()
-	cmd, out, errs := command("kepmctl", dir, args...)
+	return with(t, "kepmctl", dir, args...)
+}
+
+// with runs one of the programs to its end.
+func with(t *testing.T, program, dir string, args ...string) ended {
+	t.Helper()
+	cmd, out, errs := command(program, dir, args...)
 	return wait(t, cmd, out, errs, cmd.Run())
 }
 
