@@ -34,9 +34,10 @@ var law = map[string][]string{
 	// floor 3
 	"plans/report": {"plans", "provider"},
 	"plans/runs":   {"plans", "provider"},
+	"plans/facts":  {"provider"},
 	// floor 4
 	"cmd/kepmctl": {
-		"transport", "transport/ssh", "transport/loopback", "provider", "provider/posix", "hcl", "plans", "plans/report", "plans/runs",
+		"transport", "transport/ssh", "transport/loopback", "provider", "provider/posix", "hcl", "plans", "plans/report", "plans/runs", "plans/facts",
 	},
 	// the laboratory knows nothing of what it tests
 	"cmd/kepmlab":         {"cmd/kepmlab/standin", "cmd/kepmlab/nspawn", "cmd/kepmlab/bare"},

@@ -17,6 +17,13 @@ type Fleet struct {
 	Now         func() time.Time
 	Parallelism int         // hosts at work at once
 	Watch       func(Event) // called from one goroutine at a time; may be nil
+
+	// Recall gives an earlier look at a host, instead of looking now, if the host was
+	// asked the same. Nil: look.
+	Recall func(host string, asked []string) (provider.Look, error)
+	// Keep is given every look of Make and what the host was asked, concurrently.
+	// Nil: nothing is kept.
+	Keep func(host string, asked []string, l provider.Look) error
 }
 
 // An Event tells whoever watches what has just happened.
@@ -61,23 +68,39 @@ type looked struct {
 	problem  *Problem
 }
 
-// Make looks at every goal's host and plans what must change. A host that gives no
-// answer has a Problem in the plan; only a cancelled context is an error.
+// Make looks at every goal's host, or recalls an earlier look, and plans what must
+// change. A host that gives no answer has a Problem in the plan; an error is only a
+// cancelled context, or looks that could not be kept.
 func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan, error) {
 	now := f.Now().UTC().Truncate(time.Second)
 	looks := make([]looked, len(goals))
 	report := f.counter(len(goals))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	each(ctx, len(goals), f.Parallelism, func(ctx context.Context, i int) {
-		looks[i] = f.lookAt(ctx, goals[i])
-		report(Event{Type: HostLooked, Host: goals[i].Host.Name, Problem: looks[i].problem})
+		name := goals[i].Host.Name
+		looks[i] = f.present(ctx, goals[i])
+		if f.Keep != nil && looks[i].problem == nil {
+			if err := f.Keep(name, f.asked(goals[i]), looks[i].look); err != nil {
+				cancel(err)
+			}
+		}
+		looks[i].look.Facts = provider.Facts{System: looks[i].look.Facts.System, Version: looks[i].look.Facts.Version, Roots: looks[i].look.Facts.Roots} // the rest is judged
+		report(Event{Type: HostLooked, Host: name, Problem: looks[i].problem})
 	})
 	if err := ctx.Err(); err != nil {
+		if cause := context.Cause(ctx); cause != err {
+			return nil, cause
+		}
 		return nil, fmt.Errorf("plan: interrupted before every host was looked at: %w", err)
 	}
 	p := assemble(goals, looks)
 	p.Tool, p.Scripts = t.Tool, f.Family.Digest
 	p.Created, p.Expires = now, now.Add(t.TTL)
 	p.Complete = len(p.Silent()) <= t.Tolerated
+	if f.Recall != nil {
+		p.Recorded = recorded(looks)
+	}
 	p.place(t)
 	return p, nil
 }
@@ -91,6 +114,39 @@ func (p *Plan) Silent() []HostPlan {
 		}
 	}
 	return list
+}
+
+// recorded is from when to when the recalled looks are.
+func recorded(looks []looked) *Recorded {
+	r := &Recorded{}
+	for _, l := range looks {
+		at := l.look.At
+		if l.problem != nil {
+			continue
+		}
+		if r.From.IsZero() || at.Before(r.From) {
+			r.From = at
+		}
+		if at.After(r.To) {
+			r.To = at
+		}
+	}
+	return r
+}
+
+// asked is what a look asks of a host: of what was not asked nothing is known.
+func (f Fleet) asked(g provider.Goal) []string { return f.Family.Looker.Look(g).Args }
+
+// present is what a host has now, or had when it was recorded.
+func (f Fleet) present(ctx context.Context, g provider.Goal) looked {
+	if f.Recall == nil {
+		return f.lookAt(ctx, g)
+	}
+	look, err := f.Recall(g.Host.Name, f.asked(g))
+	if err != nil {
+		return looked{problem: &Problem{Kind: "facts", Message: provider.Printable(err.Error()), Hint: "record them with kepmctl plan --save-facts"}}
+	}
+	return looked{look: look, findings: provider.Judge(g, look)}
 }
 
 func (f Fleet) lookAt(ctx context.Context, g provider.Goal) looked {

@@ -24,11 +24,12 @@ const FormatVersion = "1.1"
 // finding stands once; hosts refer to them by index.
 type Plan struct {
 	FormatVersion string             `json:"format_version"`
-	Tool          string             `json:"tool"`     // version that made it
-	Scripts       string             `json:"scripts"`  // digest of the scripts that will carry it out
-	Created       time.Time          `json:"created"`  // UTC
-	Expires       time.Time          `json:"expires"`  // checked when apply starts
-	Complete      bool               `json:"complete"` // no more hosts were silent than tolerated
+	Tool          string             `json:"tool"`               // version that made it
+	Scripts       string             `json:"scripts"`            // digest of the scripts that will carry it out
+	Created       time.Time          `json:"created"`            // UTC
+	Expires       time.Time          `json:"expires"`            // checked when apply starts
+	Complete      bool               `json:"complete"`           // no more hosts were silent than tolerated
+	Recorded      *Recorded          `json:"recorded,omitempty"` // of a plan from recorded facts
 	Baselines     []Baseline         `json:"baselines"`
 	Changes       []provider.Change  `json:"changes"`
 	Findings      []provider.Finding `json:"findings"` // all that is not compliant
@@ -36,6 +37,12 @@ type Plan struct {
 	Rollouts      []Rollout          `json:"rollouts"` // how the hosts are changed, in which order
 	Windows       []Window           `json:"windows,omitempty"`
 	Checksum      string             `json:"checksum"` // guards against accidents, not against people
+}
+
+// Recorded is from when to when the facts of a plan are that reached no host.
+type Recorded struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
 }
 
 // A Baseline is what a set of hosts must be.

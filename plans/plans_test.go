@@ -546,3 +546,47 @@ func TestEach(t *testing.T) {
 		t.Errorf("%d at once, %d seen", most, len(seen))
 	}
 }
+
+// A plan from what was recorded is the plan that the looks gave, says from when it
+// is, and reaches nobody; one host's missing facts cost its own answer only.
+func TestRecall(t *testing.T) {
+	l := newLab(3)
+	kept := map[string]provider.Look{}
+	var mu sync.Mutex
+	f := l.fleet
+	f.Keep = func(host string, asked []string, look provider.Look) error {
+		mu.Lock()
+		defer mu.Unlock()
+		kept[host] = look.Recorded()
+		return nil
+	}
+	made, err := f.Make(t.Context(), l.goals, terms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f = l.fleet
+	f.Dialer = nil
+	f.Recall = func(host string, _ []string) (provider.Look, error) {
+		look, ok := kept[host]
+		if !ok {
+			return look, errors.New("no facts of it")
+		}
+		return look, nil
+	}
+	recalled, err := f.Make(t.Context(), l.goals, terms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(made.Hosts, recalled.Hosts); d != "" || recalled.Recorded == nil || made.Recorded != nil {
+		t.Errorf("(-made +recalled)\n%s", d)
+	}
+	delete(kept, "h01")
+	if p, err := f.Make(t.Context(), l.goals, terms); err != nil || p.Complete || len(p.Silent()) != 1 || p.Silent()[0].Problem.Kind != "facts" {
+		t.Errorf("without one host's facts: %v", err)
+	}
+	f = l.fleet
+	f.Keep = func(string, []string, provider.Look) error { return errors.New("disk full") }
+	if _, err := f.Make(t.Context(), l.goals, terms); err == nil || err.Error() != "disk full" {
+		t.Errorf("facts that could not be kept: %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
@@ -188,6 +189,14 @@ func TestJudge(t *testing.T) {
 			}
 			if strings.Contains(got.Have+got.Reason+change, "hunter2") {
 				t.Error("a secret is shown")
+			}
+			look := provider.Look{Facts: f}.Recorded() // what is kept of it is judged alike
+			kept := provider.Judge(provider.Goal{Wants: []provider.Want{c.want}, Options: provider.Options{AgentRequired: true}}, look)[0]
+			if kept.Outcome != got.Outcome || kept.Have != got.Have || !cmp.Equal(kept.Changes, got.Changes) {
+				t.Errorf("recorded it is %+v, not %+v", kept, got)
+			}
+			if b, err := json.Marshal(look.Facts); err != nil || strings.Contains(string(b), "hunter2") {
+				t.Errorf("a secret is kept: %s, %v", b, err)
 			}
 		})
 	}

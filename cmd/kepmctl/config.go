@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/kepmctl/kepmctl/hcl"
 	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/plans/facts"
 	"github.com/kepmctl/kepmctl/provider"
 	"github.com/kepmctl/kepmctl/provider/posix"
 	"github.com/kepmctl/kepmctl/transport"
@@ -65,6 +67,11 @@ func (a *app) fleet(ctx context.Context, config *hcl.Config, parallelism int) (p
 		Now:         a.now,
 		Parallelism: parallelism,
 	}, nil
+}
+
+// recalled is a fleet of which only recorded facts are known.
+func (a *app) recalled(dir string) plans.Fleet {
+	return plans.Fleet{Family: posix.Family(), Now: a.now, Parallelism: runtime.NumCPU(), Recall: facts.Dir(dir).Read}
 }
 
 // prepare opens the keys that connections name, and says once what is wrong with

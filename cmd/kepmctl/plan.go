@@ -15,6 +15,7 @@ import (
 
 	"github.com/kepmctl/kepmctl/hcl"
 	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/plans/facts"
 	"github.com/kepmctl/kepmctl/plans/report"
 )
 
@@ -23,6 +24,8 @@ type planFlags struct {
 	parallelism int
 	ttl         time.Duration
 	view        string
+	facts       string // a directory of recorded facts to plan from
+	saveFacts   string // a directory to record facts in
 }
 
 const mostParallel = 50 // hosts looked at at once unless told otherwise
@@ -59,7 +62,8 @@ and shows what must change to make the configuration true. With --out the plan i
 kept, and apply carries out exactly that.`,
 		Example: `  kepmctl plan
   kepmctl plan --out monday.plan
-  kepmctl plan --detailed-exitcode --view summary`,
+  kepmctl plan --detailed-exitcode --view summary
+  kepmctl plan --facts recorded`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if err := f.check(); err != nil {
@@ -80,6 +84,9 @@ kept, and apply carries out exactly that.`,
 	f.register(cmd)
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, the plan's lines, a summary")
 	cmd.Flags().StringVar(&out, "out", "", "keep the plan in this file")
+	cmd.Flags().StringVar(&f.facts, "facts", "", "plan from the facts recorded in this directory: without credentials, reaching no host")
+	cmd.Flags().StringVar(&f.saveFacts, "save-facts", "", "record what hosts have in this directory, without secrets, for --facts")
+	cmd.MarkFlagsMutuallyExclusive("facts", "save-facts")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are changes to make; 0 says there are none, not that every host is as wanted")
 	f.ttl = 24 * time.Hour
 	cmd.Flags().Var((*duration)(&f.ttl), "plan-ttl", "how long the plan that --out keeps may be applied, such as 12h or 7d")
@@ -116,7 +123,14 @@ func (a *app) ready(ctx context.Context, f planFlags) (planned, error) {
 	if len(config.Goals) == 0 {
 		return planned{}, errors.New("no host has an assignment: write an assign block")
 	}
+	if f.facts != "" {
+		return planned{config: config, fleet: a.recalled(f.facts)}, nil
+	}
 	fleet, err := a.fleet(ctx, config, cmp.Or(f.parallelism, mostParallel))
+	if err == nil && f.saveFacts != "" {
+		dir := facts.Dir(f.saveFacts)
+		err, fleet.Keep = dir.Make(), dir.Write
+	}
 	return planned{config: config, fleet: fleet}, err
 }
 

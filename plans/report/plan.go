@@ -23,7 +23,27 @@ func (t *Text) Plan(p *plans.Plan) error {
 	}
 	t.silent(p)
 	t.planSummary(p)
+	t.recorded(p)
 	return t.err
+}
+
+// recorded says how old a plan from recorded facts is: nobody was asked for it.
+func (t *Text) recorded(p *plans.Plan) {
+	if r := p.Recorded; r != nil && !r.From.IsZero() {
+		t.line("      From facts recorded %s to %s, the oldest %s before this plan.", r.From.UTC().Format(time.RFC3339), r.To.UTC().Format(time.RFC3339), age(p.Created.Sub(r.From)))
+	}
+}
+
+// age is a span as people say it: "3 d 4 h", "5 min".
+func age(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d >= 24*time.Hour:
+		return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
 }
 
 // Dates says when the plan was made and until when it may be applied.
