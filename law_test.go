@@ -40,17 +40,18 @@ var law = map[string][]string{
 		"transport", "transport/ssh", "transport/loopback", "provider", "provider/posix", "hcl", "plans", "plans/report", "plans/runs", "plans/facts",
 	},
 	// the laboratory knows nothing of what it tests
-	"cmd/kepmlab":         {"cmd/kepmlab/standin", "cmd/kepmlab/nspawn", "cmd/kepmlab/bare"},
-	"cmd/kepmlab/standin": {},
-	"cmd/kepmlab/nspawn":  {},
-	"cmd/kepmlab/bare":    {"cmd/kepmlab/standin"},
+	"cmd/kepmlab":          {"cmd/kepmlab/standin", "cmd/kepmlab/nspawn", "cmd/kepmlab/bare", "cmd/kepmlab/simfleet"},
+	"cmd/kepmlab/simfleet": {"cmd/kepmlab/standin"},
+	"cmd/kepmlab/standin":  {},
+	"cmd/kepmlab/nspawn":   {},
+	"cmd/kepmlab/bare":     {"cmd/kepmlab/standin"},
 }
 
 // only says which packages may import a library: its work has one home.
 var only = map[string][]string{
 	"github.com/hashicorp/hcl/v2":              {"hcl"},
 	"github.com/zclconf/go-cty":                {"hcl"},
-	"golang.org/x/crypto/ssh":                  {"transport/ssh", "cmd/kepmlab/nspawn", "cmd/kepmlab/bare"}, // the laboratory makes keys, and serves
+	"golang.org/x/crypto/ssh":                  {"transport/ssh", "cmd/kepmlab/nspawn", "cmd/kepmlab/bare", "cmd/kepmlab/simfleet"}, // the laboratory makes keys, and serves
 	"github.com/skeema/knownhosts":             {"transport/ssh"},
 	"github.com/tailscale/hujson":              {"provider/appsettings", "cmd/kepmlab/standin"},
 	"github.com/spf13/pflag":                   {"cmd/kepmctl"},

@@ -22,16 +22,23 @@ type bench struct {
 	bin, lab string
 }
 
-// newBench brings a lab up. Where the system forbids that, the test is left out.
-func newBench(t *testing.T, hosts int) *bench {
+// built has programs, and no lab yet.
+func built(t *testing.T, programs ...string) *bench {
 	t.Helper()
 	b := &bench{t: t, bin: t.TempDir(), lab: filepath.Join(t.TempDir(), "lab")}
-	for _, name := range []string{"kepmctl", "kepmlab"} {
+	for _, name := range programs {
 		build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(b.bin, name), "github.com/kepmctl/kepmctl/cmd/"+name)
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %s\n%s", name, err, out)
 		}
 	}
+	return b
+}
+
+// newBench brings a lab up. Where the system forbids that, the test is left out.
+func newBench(t *testing.T, hosts int) *bench {
+	t.Helper()
+	b := built(t, "kepmctl", "kepmlab")
 	out, code := b.run("kepmlab", "up", "--hosts", strconv.Itoa(hosts), "--dir", b.lab)
 	if code != 0 && strings.Contains(out, "this system does not allow it") {
 		t.Skipf("LEFT OUT: no hosts can be made here: %s", out)

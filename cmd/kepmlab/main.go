@@ -59,7 +59,7 @@ func rootCommand(exe string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(agentCommand(), watchdogCommand(), debCommand(exe), nspawnCommand(exe))
+	cmd.AddCommand(agentCommand(), watchdogCommand(), debCommand(exe), nspawnCommand(exe), fleetCommand())
 	cmd.AddCommand(bareCommands(exe)...)
 	return cmd
 }

@@ -15,7 +15,7 @@ import (
 // tlsConfig makes the certificate of one start and says which TLS versions are
 // spoken.
 func tlsConfig(now time.Time, k Knobs) (*tls.Config, error) {
-	issue := func() (tls.Certificate, error) { return selfSigned(now, k.CertDays) }
+	issue := func() (tls.Certificate, error) { return SelfSigned(now, k.CertDays) }
 	if k.CertFile != "" {
 		issue = func() (tls.Certificate, error) { return tls.LoadX509KeyPair(k.CertFile, k.CertFile) }
 	}
@@ -30,9 +30,9 @@ func tlsConfig(now time.Time, k Knobs) (*tls.Config, error) {
 	return c, nil
 }
 
-// selfSigned is a certificate for localhost with a life of a year, of which so
+// SelfSigned is a certificate for localhost with a life of a year, of which so
 // many days are left; 0: all of it.
-func selfSigned(now time.Time, left int) (tls.Certificate, error) {
+func SelfSigned(now time.Time, left int) (tls.Certificate, error) {
 	until := now.AddDate(1, 0, 0)
 	if left != 0 {
 		until = now.AddDate(0, 0, left)

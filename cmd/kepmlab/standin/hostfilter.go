@@ -11,12 +11,7 @@ import (
 // all, "*.example" every name below example; the port and case do not count, and
 // a request without a Host header (HTTP/1.0) passes.
 func hostFilter(allowedHosts string, next http.Handler) http.Handler {
-	var entries []string
-	for e := range strings.SplitSeq(strings.ToLower(allowedHosts), ";") {
-		if e != "" {
-			entries = append(entries, e)
-		}
-	}
+	entries := entriesOf(allowedHosts)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !hostAllowed(entries, r.Host) {
 			http.Error(w, "Bad Request - Invalid Hostname", http.StatusBadRequest)
@@ -24,6 +19,19 @@ func hostFilter(allowedHosts string, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// HostAllowed says whether AllowedHosts lets a Host header through.
+func HostAllowed(allowedHosts, host string) bool { return hostAllowed(entriesOf(allowedHosts), host) }
+
+func entriesOf(allowedHosts string) []string {
+	var entries []string
+	for e := range strings.SplitSeq(strings.ToLower(allowedHosts), ";") {
+		if e != "" {
+			entries = append(entries, e)
+		}
+	}
+	return entries
 }
 
 // hostAllowed says whether entries, in lower case, name host. No entry at all
