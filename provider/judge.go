@@ -75,7 +75,10 @@ func newJudge(g Goal, l Look) *judge {
 
 // check is the table of controls.
 func (j *judge) check(w Want) Finding {
-	if w.Mode == Off {
+	switch {
+	case w.leftOut():
+		return Finding{Outcome: NotApplicable, Reason: "not selected in this run"}
+	case w.Mode == Off:
 		return Finding{Outcome: NotApplicable, Reason: "switched off by the baseline: " + w.Override.Reason}
 	}
 	if t := j.facts.Transaction; t != nil {
