@@ -22,8 +22,21 @@ func (t *Text) Plan(p *plans.Plan) error {
 		t.notes(p)
 	}
 	t.silent(p)
+	t.selection(p.Selection)
 	t.planSummary(p)
 	return t.err
+}
+
+// Selection says openly that what is shown is of a part of what is wanted.
+func (t *Text) Selection(s *plans.Selection) error {
+	t.selection(s)
+	return t.err
+}
+
+func (t *Text) selection(s *plans.Selection) {
+	if s != nil {
+		t.line("%s", s.String())
+	}
 }
 
 // Dates says when the plan was made and until when it may be applied.
