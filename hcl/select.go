@@ -197,7 +197,9 @@ func (r *reading) condition(text string) attrs {
 		return attrs{}
 	}
 	attr := &hclsyntax.Attribute{Name: "where", Expr: expr, SrcRange: expr.Range()}
-	return r.attrs(&hclsyntax.Block{Body: &hclsyntax.Body{Attributes: hclsyntax.Attributes{"where": attr}, SrcRange: expr.Range()}})
+	a := r.attrs(&hclsyntax.Block{Body: &hclsyntax.Body{Attributes: hclsyntax.Attributes{"where": attr}, SrcRange: expr.Range()}})
+	r.d.fits(expr, a.about(r.anyHost()).ctx) // now, so that it is said beside what else is wrong
+	return a
 }
 
 // holding keeps the hosts for which the condition holds.

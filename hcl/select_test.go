@@ -190,6 +190,7 @@ func TestSelectMistakes(t *testing.T) {
 		"where is no condition": {Selection{Where: `host.name`}, []string{"It must be true or false for every host"}},
 		"where is broken":       {Selection{Where: `host.name ==`}, []string{"on --where line 1"}},
 		"where is blank":        {Selection{Where: " "}, []string{"on --where"}},
+		"all at once":           {Selection{Targets: []string{"ap-1", "ap-2"}, Excludes: []string{"["}, Where: "host.nam", Sample: "x"}, []string{`"ap-1"`, `"ap-2"`, "on --exclude", "Unknown attribute of a host", "on --sample"}},
 		"where is deep":         {Selection{Where: strings.Repeat("(", 500)}, []string{"Nested too deeply"}},
 		"where asks for os":     {Selection{Where: `host.os == "linux"`}, []string{"The system of a host is not known", "db-1, group.x have none"}},
 

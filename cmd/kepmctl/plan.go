@@ -22,6 +22,7 @@ type planFlags struct {
 	parallelism int
 	ttl         time.Duration
 	view        string
+	pick        selectFlags
 }
 
 const mostParallel = 50 // hosts at once unless told otherwise: operations.md
@@ -29,6 +30,7 @@ const mostParallel = 50 // hosts at once unless told otherwise: operations.md
 func (f *planFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.parallelism, "parallelism", mostParallel, "hosts at work at once; a rollout's own limit can only be lowered")
 	cmd.Flags().StringVar(&f.view, "view", "changes", "what to show: changes, hosts, summary or full")
+	f.pick.register(cmd)
 }
 
 func (f *planFlags) check() error {
@@ -43,7 +45,7 @@ func (f *planFlags) check() error {
 	if f.ttl < 0 {
 		return fmt.Errorf("--plan-ttl %s is negative", f.ttl)
 	}
-	return nil
+	return f.pick.check()
 }
 
 func (a *app) planCommand() *cobra.Command {
@@ -54,10 +56,13 @@ func (a *app) planCommand() *cobra.Command {
 		Use: "plan", Short: "Show what would change on which hosts",
 		Long: `Looks at every assigned host, over one connection and with one read-only script,
 and shows what must change to make the configuration true. With --out the plan is
-kept, and apply carries out exactly that.`,
+kept, and apply carries out exactly that. --target, --exclude, --where and --sample
+narrow it to some hosts and some controls; the plan says so.`,
 		Example: `  kepmctl plan
   kepmctl plan --out monday.plan
-  kepmctl plan --detailed-exitcode --view summary`,
+  kepmctl plan --detailed-exitcode --view summary
+  kepmctl plan --target group.prod --exclude 'db-*' --sample 5%
+  kepmctl plan --target control.log_level --where 'host.labels.env == "prod"'`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if err := f.check(); err != nil {
@@ -86,8 +91,9 @@ kept, and apply carries out exactly that.`,
 
 // planned is a configuration ready to reach its hosts.
 type planned struct {
-	config *hcl.Config
-	fleet  plans.Fleet
+	config    *hcl.Config // what is selected of it
+	selection *plans.Selection
+	fleet     plans.Fleet
 }
 
 // makePlan loads the configuration and looks at its hosts.
@@ -99,7 +105,7 @@ func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, 
 	watch, stop := a.watch("looked at")
 	r.fleet.Watch = watch
 	p, err := r.fleet.Make(ctx, r.config.Goals, plans.Terms{
-		Tool: version, TTL: f.ttl, Tolerated: r.config.MaxUnreachable.Of(len(r.config.Goals)),
+		Tool: version, TTL: f.ttl, Tolerated: r.config.MaxUnreachable.Of(len(r.config.Goals)), Selection: r.selection,
 	})
 	stop()
 	if err == nil && a.lines != nil {
@@ -116,8 +122,12 @@ func (a *app) ready(ctx context.Context, f planFlags) (planned, error) {
 	if len(config.Goals) == 0 {
 		return planned{}, errors.New("no host has an assignment: write an assign block")
 	}
+	config, selection, err := a.choose(config, &f.pick)
+	if err != nil {
+		return planned{}, err
+	}
 	fleet, err := a.fleet(ctx, config, f.parallelism)
-	return planned{config: config, fleet: fleet}, err
+	return planned{config: config, selection: selection, fleet: fleet}, err
 }
 
 // finishPlan shows and keeps the plan, and chooses the exit code.
