@@ -24,6 +24,14 @@ func (s Share) Of(n int) int {
 	return s.Value
 }
 
+// up is the share of n hosts, rounded up.
+func (s Share) up(n int) int {
+	if s.Percent {
+		return (n*s.Value + 99) / 100
+	}
+	return s.Value
+}
+
 // String is the share as written: "3", "30%".
 func (s Share) String() string {
 	if s.Percent {

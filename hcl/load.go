@@ -56,6 +56,9 @@ type Config struct {
 	Hosts          []Host          // all hosts, by name
 	MaxUnreachable Share           // silent hosts that a run tolerates
 	Rollouts       []Rollout       // that assignments name, by name
+	Selected       *Selected       // of which part of everything this is; nil: it is everything
+
+	reading *reading // for Select
 }
 
 // A Host is one host block and what the configuration does with it.
@@ -227,7 +230,7 @@ func (r *reading) collect(bodies []*hclsyntax.Body) {
 }
 
 func (r *reading) config() *Config {
-	c := &Config{MaxUnreachable: r.maxUnreachable()}
+	c := &Config{MaxUnreachable: r.maxUnreachable(), reading: r}
 	r.readConnections()
 	r.readHosts()
 	r.readGroups()

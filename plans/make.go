@@ -57,6 +57,7 @@ type Terms struct {
 	Tool      string        // this program's version
 	TTL       time.Duration // until the plan expires
 	Tolerated int           // how many hosts may stay silent
+	Selection *Selection    // what the goals are a part of; nil: they are everything
 
 	Rollouts []Rollout
 	Places   map[string]Place // by host; one that is missing is in no rollout
@@ -95,7 +96,7 @@ func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan,
 		return nil, fmt.Errorf("plan: interrupted before every host was looked at: %w", err)
 	}
 	p := assemble(goals, looks)
-	p.Tool, p.Scripts = t.Tool, f.Family.Digest
+	p.Tool, p.Scripts, p.Selection = t.Tool, f.Family.Digest, t.Selection
 	p.Created, p.Expires = now, now.Add(t.TTL)
 	p.Complete = len(p.Silent()) <= t.Tolerated
 	if f.Recall != nil {

@@ -24,12 +24,13 @@ const FormatVersion = "1.1"
 // finding stands once; hosts refer to them by index.
 type Plan struct {
 	FormatVersion string             `json:"format_version"`
-	Tool          string             `json:"tool"`               // version that made it
-	Scripts       string             `json:"scripts"`            // digest of the scripts that will carry it out
-	Created       time.Time          `json:"created"`            // UTC
-	Expires       time.Time          `json:"expires"`            // checked when apply starts
-	Complete      bool               `json:"complete"`           // no more hosts were silent than tolerated
-	Recorded      *Recorded          `json:"recorded,omitempty"` // of a plan from recorded facts
+	Tool          string             `json:"tool"`                // version that made it
+	Scripts       string             `json:"scripts"`             // digest of the scripts that will carry it out
+	Created       time.Time          `json:"created"`             // UTC
+	Expires       time.Time          `json:"expires"`             // checked when apply starts
+	Complete      bool               `json:"complete"`            // no more hosts were silent than tolerated
+	Recorded      *Recorded          `json:"recorded,omitempty"`  // of a plan from recorded facts
+	Selection     *Selection         `json:"selection,omitempty"` // nil: of every assigned host and control
 	Baselines     []Baseline         `json:"baselines"`
 	Changes       []provider.Change  `json:"changes"`
 	Findings      []provider.Finding `json:"findings"` // all that is not compliant

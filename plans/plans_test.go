@@ -506,10 +506,13 @@ func TestDecodeRefuses(t *testing.T) {
 		"path outside": {sealed(func(p *Plan) {
 			p.Baselines[0].Wants[0] = Want{Control: "permissions", Key: "../../etc", Value: json.RawMessage(`{"administrators":"none","users":"none"}`), Mode: "enforce"}
 		}), "does not fit"},
-		"index outside":   {sealed(func(p *Plan) { p.Hosts[0].Changes = []int{7} }), "does not hold"},
-		"endless timeout": {sealed(func(p *Plan) { p.Baselines[0].Options.ConfirmTimeout = 1e9 }), "time limit"},
-		"host twice":      {sealed(func(p *Plan) { p.Hosts = append(p.Hosts, p.Hosts[0]) }), "named twice"},
-		"group injection": {sealed(func(p *Plan) { p.Baselines[0].Options.AdministratorsGroup = "a\nrow rwx" }), "group"},
+		"index outside":    {sealed(func(p *Plan) { p.Hosts[0].Changes = []int{7} }), "does not hold"},
+		"endless timeout":  {sealed(func(p *Plan) { p.Baselines[0].Options.ConfirmTimeout = 1e9 }), "time limit"},
+		"more than all":    {sealed(func(p *Plan) { p.Selection = &Selection{Hosts: len(p.Hosts), OfHosts: 0} }), "its selection"},
+		"not its hosts":    {sealed(func(p *Plan) { p.Selection = &Selection{Hosts: 99, OfHosts: 99} }), "its selection"},
+		"controls of none": {sealed(func(p *Plan) { p.Selection = &Selection{Hosts: len(p.Hosts), OfHosts: 9, Controls: 2, OfControls: 1} }), "its selection"},
+		"host twice":       {sealed(func(p *Plan) { p.Hosts = append(p.Hosts, p.Hosts[0]) }), "named twice"},
+		"group injection":  {sealed(func(p *Plan) { p.Baselines[0].Options.AdministratorsGroup = "a\nrow rwx" }), "group"},
 	} {
 		if _, err := Decode(bytes.NewReader(c.doc)); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)

@@ -86,6 +86,8 @@ func TestSchemaOfPlansIsStrictAndTolerant(t *testing.T) {
 		{`"mode": "enforce"`, `"mode": "off", "match": "at_least", "severity": "low", "reason": "x", "expires": "2027-01-01"`, true},
 		{`"action": "change"`, `"action": "replace"`, true},
 		{`"effect": "restart"`, `"effect": "none"`, true},
+		{`"complete": true,`, `"complete": true, "selection": {"hosts": 1, "of_hosts": 2, "controls": 1, "of_controls": 1, "flags": ["--sample 1"]},`, true},
+		{`"complete": true,`, `"complete": true, "selection": {"hosts": 1},`, false},
 		{`"format_version": "1.1"`, `"format_version": "2.0"`, false},
 		{`"complete": true`, `"complete": "true"`, false},
 		{`"complete": true,`, ``, false},
@@ -115,6 +117,7 @@ func TestSchemaNamesEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := Plan{
+		Selection: &Selection{Flags: []string{"--sample 1"}},
 		Baselines: []Baseline{{Wants: []Want{{Key: "k", Value: json.RawMessage("1"), File: "f", Line: 1}}, Options: Options{AdministratorsGroup: "g"}}},
 		Changes:   []provider.Change{{Effect: provider.Start}},
 		Findings:  []provider.Finding{{Have: "h", Want: "w", Reason: "r", Hint: "h"}},

@@ -99,6 +99,9 @@ func (p *Plan) compact() error {
 
 // validate looks every name of the plan up, and every index.
 func (p *Plan) validate() error {
+	if s := p.Selection; s != nil && (s.Hosts != len(p.Hosts) || s.OfHosts < s.Hosts || s.Controls < 0 || s.OfControls < s.Controls) {
+		return errors.New("read the plan: its selection is not of the hosts it holds")
+	}
 	for _, b := range p.Baselines {
 		if err := b.Options.validate(); err != nil {
 			return err

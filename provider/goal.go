@@ -16,6 +16,39 @@ type Goal struct {
 	Options     Options
 }
 
+// Narrow is the goal with only those of its wants whose controls are kept. What the
+// meaning of a kept one rests on stays, switched off and without an override: the
+// tree leaves rows of permissions alone, which must not be its own only because they
+// are left out, and overrides are those of all settings that are managed.
+func (g Goal) Narrow(keep func(Control) bool) Goal {
+	rows, settings := false, false
+	for _, w := range g.Wants {
+		if !keep(w.Control) {
+			continue
+		}
+		rows = rows || w.Control.Name == InstallTree || w.Control.Name == Permissions
+		settings = settings || w.Control.Name == ConfigOverrides
+	}
+	all := g.Wants
+	g.Wants = nil
+	for _, w := range all {
+		switch {
+		case keep(w.Control):
+		case (rows && w.Control.Name == Permissions) || (settings && Overridable(w.Control)):
+			if w.Mode != Off { // what the baseline switched off keeps its reason
+				w.Mode, w.Override = Off, Override{}
+			}
+		default:
+			continue
+		}
+		g.Wants = append(g.Wants, w)
+	}
+	return g
+}
+
+// leftOut says whether the want is there for the sake of others only: see Narrow.
+func (w Want) leftOut() bool { return w.Mode == Off && w.Override.IsZero() }
+
 // Options are what the desired state says about how to judge and to change,
 // beside the wants themselves.
 type Options struct {

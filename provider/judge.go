@@ -76,7 +76,7 @@ func newJudge(g Goal, l Look) *judge {
 // check is the table of controls.
 func (j *judge) check(w Want) Finding {
 	if w.Mode == Off {
-		return Finding{Outcome: NotApplicable, Reason: "switched off by the baseline: " + w.Override.Reason}
+		return w.off()
 	}
 	if t := j.facts.Transaction; t != nil {
 		return unknown(fmt.Sprintf("transaction %s by %s is open", t.Run, t.Owner),
@@ -130,6 +130,14 @@ func (j *judge) check(w Want) Finding {
 	default:
 		return unknown("this version does not know the control", "use the version that made the plan")
 	}
+}
+
+// off is the finding of a want that is not judged.
+func (w Want) off() Finding {
+	if w.leftOut() {
+		return Finding{Outcome: NotApplicable, Reason: "not selected in this run"}
+	}
+	return Finding{Outcome: NotApplicable, Reason: "switched off by the baseline: " + w.Override.Reason}
 }
 
 func (j *judge) agentInstalled() Finding {

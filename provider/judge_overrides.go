@@ -47,13 +47,15 @@ func (j *judge) relative(f File) string { return strings.TrimPrefix(f.Path, j.fa
 // that decide where the agent listens if that is managed.
 func (j *judge) managedKeys() []string {
 	var list []string
-	for _, w := range j.wants {
-		if key := keyOf(w.Control); key != "" {
+	for _, w := range j.goal.Wants {
+		key := keyOf(w.Control)
+		switch {
+		case w.Mode == Off && !w.leftOut():
+		case w.Control.Name == LoopbackOnly:
+			list = append(append(list, KeyMQTTAddress), bindings...)
+		case key != "":
 			list = append(list, key)
 		}
-	}
-	if _, managed := j.wants[LoopbackOnly]; managed {
-		list = append(append(list, KeyMQTTAddress), bindings...)
 	}
 	slices.Sort(list)
 	return list

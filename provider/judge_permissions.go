@@ -107,7 +107,7 @@ func (j *judge) open(dir string) string {
 			continue
 		}
 		if len(rows) != 1 || !j.closes(r) {
-			return dirName(r.Path) + " can be written by others and is not closed by this configuration: enforce permissions for it first"
+			return dirName(r.Path) + " can be written by others, and nothing that is wanted in this run closes it: enforce permissions for it first"
 		}
 	}
 	return ""

@@ -32,9 +32,10 @@ func (a *app) applyCommand() *cobra.Command {
 		Use: "apply [FILE]", Short: "Make hosts as a plan says",
 		Long: `Carries out a plan that plan --out kept: what to change comes from the file alone,
 how to reach the hosts from the configuration alone. Without a file it plans, shows
-the plan and asks. Each host is changed as one transaction that heals itself: it is looked at
-again, changed, proven from outside, and only then kept. A host that hears nothing
-within its time limit undoes everything by itself.
+the plan and asks; then --target, --exclude, --where and --sample narrow it. Each host
+is changed as one transaction that heals itself: it is looked at again, changed, proven
+from outside, and only then kept. A host that hears nothing within its time limit undoes
+everything by itself.
 
 Hosts are changed in the waves of their rollout. Without a rollout a fleet of more
 than ten hosts has a careful one: a first host, a tenth, the rest; it stops when more
@@ -59,6 +60,11 @@ stops at once and names the hosts in doubt.`,
 			}
 			if f.stale != "skip" && f.stale != "fail" {
 				return fmt.Errorf("--stale %q is neither skip nor fail", f.stale)
+			}
+			if len(args) == 1 {
+				if err := f.pick.notOfKept(args[0]); err != nil {
+					return err
+				}
 			}
 			if err := f.checkChange(); err != nil {
 				return err
@@ -102,6 +108,9 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
 	if !f.approve && (!a.inTerminal || !f.input || a.lines != nil) {
 		return &exit{exitRefused, errors.New("apply without a plan file asks for approval, and nobody can answer here: give a plan file, or --auto-approve")}
+	}
+	if !f.approve && f.pick.readsInput() {
+		return errors.New("apply reads the hosts of @- and the answer to its question from one standard input: give a file with @FILE, or --auto-approve")
 	}
 	f.ttl = 24 * time.Hour
 	r, p, err := a.makePlan(stop, f.planFlags)

@@ -58,6 +58,8 @@ func completions(root *cobra.Command) error {
 		"out":      files("plan"),
 		"plan-ttl": cobra.NoFileCompletions,
 		"chdir":    directories,
+		"target":   targets, "exclude": targets,
+		"where": cobra.NoFileCompletions, "sample": cobra.NoFileCompletions, "seed": cobra.NoFileCompletions,
 	}
 	arguments := map[string]cobra.CompletionFunc{
 		"show": files("plan"), "apply": files("plan"), "fmt": files("hcl"), "init": directories, "controls": controlNames,
@@ -88,6 +90,16 @@ func files(ending string) cobra.CompletionFunc {
 
 func directories(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// targets completes controls: hosts and groups are in the configuration, which is
+// not read.
+func targets(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	names, directive := controlNames(nil, nil, "")
+	for i, name := range names {
+		names[i] = "control." + name
+	}
+	return names, directive
 }
 
 func controlNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

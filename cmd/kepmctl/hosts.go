@@ -10,17 +10,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kepmctl/kepmctl/hcl"
+	"github.com/kepmctl/kepmctl/plans/report"
 )
 
 func (a *app) hostsCommand() *cobra.Command {
+	var f selectFlags
 	cmd := &cobra.Command{
 		Use: "hosts", Short: "List the hosts of the configuration and what applies to them",
-		Long: "Lists every host with its address, system, connection, labels, groups and\nassignments. It dials nobody.",
+		Long: "Lists every host with its address, system, connection, labels, groups and\nassignments. It dials nobody. With --target and the like it lists the hosts that\nplan would look at with the same flags.",
 		Example: `  kepmctl hosts
+  kepmctl hosts --target group.prod --sample 5%
   kepmctl hosts --json`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			config, err := a.load()
+			if err != nil {
+				return err
+			}
+			config, selection, err := a.choose(config, &f)
 			if err != nil {
 				return err
 			}
@@ -31,11 +38,16 @@ func (a *app) hostsCommand() *cobra.Command {
 			if err := a.hostsTable(config.Hosts); err != nil {
 				return err
 			}
+			if selection != nil {
+				fmt.Fprintln(a.out)
+				return (&report.Text{Out: a.out}).Selection(selection)
+			}
 			fmt.Fprintf(a.out, "\n%s, %s with an assignment.\n",
 				number(len(config.Hosts), "host", "hosts"), number(len(config.Goals), "host", "hosts"))
 			return a.unassigned(config)
 		},
 	}
+	f.register(cmd)
 	a.eventsFlag(cmd, "write JSON Lines: an event per host, then a summary")
 	return cmd
 }

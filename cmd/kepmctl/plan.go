@@ -26,12 +26,18 @@ type planFlags struct {
 	view        string
 	facts       string // a directory of recorded facts to plan from
 	saveFacts   string // a directory to record facts in
+	pick        selectFlags
 }
 
 const mostParallel = 50 // hosts looked at at once unless told otherwise
 
 func (f *planFlags) register(cmd *cobra.Command) {
 	f.registerParallelism(cmd)
+	f.registerView(cmd)
+	f.pick.register(cmd)
+}
+
+func (f *planFlags) registerView(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.view, "view", "changes", "what to show: changes, hosts, summary or full")
 }
 
@@ -48,7 +54,7 @@ func (f *planFlags) check() error {
 	if f.ttl < 0 {
 		return fmt.Errorf("--plan-ttl %s is negative", f.ttl)
 	}
-	return nil
+	return f.pick.check()
 }
 
 func (a *app) planCommand() *cobra.Command {
@@ -59,10 +65,13 @@ func (a *app) planCommand() *cobra.Command {
 		Use: "plan", Short: "Show what would change on which hosts",
 		Long: `Looks at every assigned host, over one connection and with one read-only script,
 and shows what must change to make the configuration true. With --out the plan is
-kept, and apply carries out exactly that.`,
+kept, and apply carries out exactly that. --target, --exclude, --where and --sample
+narrow it to some hosts and some controls; the plan says so.`,
 		Example: `  kepmctl plan
   kepmctl plan --out monday.plan
   kepmctl plan --detailed-exitcode --view summary
+  kepmctl plan --target group.prod --exclude 'db-*' --sample 5%
+  kepmctl plan --target control.log_level --where 'host.labels.env == "prod"'
   kepmctl plan --facts recorded`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
@@ -95,8 +104,9 @@ kept, and apply carries out exactly that.`,
 
 // planned is a configuration ready to reach its hosts.
 type planned struct {
-	config *hcl.Config
-	fleet  plans.Fleet
+	config    *hcl.Config // what is selected of it
+	selection *plans.Selection
+	fleet     plans.Fleet
 }
 
 // makePlan loads the configuration and looks at its hosts.
@@ -107,7 +117,7 @@ func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, 
 	}
 	watch, stop := a.watch("looked at")
 	r.fleet.Watch = watch
-	p, err := r.fleet.Make(ctx, r.config.Goals, a.terms(r.config, f))
+	p, err := r.fleet.Make(ctx, r.config.Goals, a.terms(r, f))
 	stop()
 	if err == nil && a.lines != nil {
 		a.lines.Plan(p)
@@ -123,15 +133,21 @@ func (a *app) ready(ctx context.Context, f planFlags) (planned, error) {
 	if len(config.Goals) == 0 {
 		return planned{}, errors.New("no host has an assignment: write an assign block")
 	}
-	if f.facts != "" {
-		return planned{config: config, fleet: a.recalled(f.facts)}, nil
+	config, selection, err := a.choose(config, &f.pick)
+	if err != nil {
+		return planned{}, err
 	}
-	fleet, err := a.fleet(ctx, config, cmp.Or(f.parallelism, mostParallel))
+	r := planned{config: config, selection: selection}
+	if f.facts != "" {
+		r.fleet = a.recalled(f.facts)
+		return r, nil
+	}
+	r.fleet, err = a.fleet(ctx, config, cmp.Or(f.parallelism, mostParallel))
 	if err == nil && f.saveFacts != "" {
 		dir := facts.Dir(f.saveFacts)
-		err, fleet.Keep = dir.Make(), dir.Write
+		err, r.fleet.Keep = dir.Make(), dir.Write
 	}
-	return planned{config: config, fleet: fleet}, err
+	return r, err
 }
 
 // finishPlan shows and keeps the plan, and chooses the exit code.
@@ -214,7 +230,7 @@ func (a *app) showCommand() *cobra.Command {
 			return (&report.Text{Out: a.out}).Dates(p)
 		},
 	}
-	cmd.Flags().StringVar(&f.view, "view", "changes", "what to show: changes, hosts, summary or full")
+	f.registerView(cmd)
 	cmd.Flags().BoolVar(&document, "json", false, "write the plan document")
 	return cmd
 }

@@ -47,7 +47,8 @@ Hosts that failed, gave no answer or were stale are tried again only with --reru
 			return a.resume(args[0], f)
 		},
 	}
-	f.planFlags.register(cmd)
+	f.registerParallelism(cmd)
+	f.registerView(cmd)
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, a line per result, a summary")
 	cmd.Flags().BoolVar(&f.approve, "approve", false, "approve the waves that passed and wait for a person")
 	cmd.Flags().StringArrayVar(&f.rerun, "rerun", nil, "try again the hosts that are failed, unreachable or stale; may be repeated")

@@ -1,14 +1,14 @@
 package main
 
 import (
-	"github.com/kepmctl/kepmctl/hcl"
 	"github.com/kepmctl/kepmctl/plans"
 )
 
 // terms are what the configuration says of a plan: its rollouts as plans know them.
-func (a *app) terms(config *hcl.Config, f planFlags) plans.Terms {
+func (a *app) terms(r planned, f planFlags) plans.Terms {
+	config := r.config
 	t := plans.Terms{
-		Tool: version, TTL: f.ttl, Tolerated: config.MaxUnreachable.Of(len(config.Goals)), Places: map[string]plans.Place{},
+		Tool: version, TTL: f.ttl, Tolerated: config.MaxUnreachable.Of(len(config.Goals)), Selection: r.selection, Places: map[string]plans.Place{},
 	}
 	spread := map[string]string{} // what a wave should be like the fleet in
 	for _, h := range config.Hosts {

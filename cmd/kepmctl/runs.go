@@ -59,7 +59,7 @@ func (a *app) showRunCommand() *cobra.Command {
 			return cmp.Or(text.Story(run.Entries), text.Outcome(run.Plan, outcome))
 		},
 	}
-	cmd.Flags().StringVar(&p.view, "view", "changes", "what to show: changes, hosts, summary or full")
+	p.registerView(cmd)
 	f.registerState(a, cmd)
 	a.eventsFlag(cmd, "write JSON Lines: a line per entry of the journal, a line per result, a summary")
 	return cmd

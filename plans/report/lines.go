@@ -29,7 +29,8 @@ type Lines struct {
 	closed  bool
 	err     error // the first; nothing is written after it
 	summary map[string]any
-	written chan struct{} // closed when the writer has ended
+	of      *plans.Selection // what the summary is a part of; nil: everything
+	written chan struct{}    // closed when the writer has ended
 }
 
 // NewLines begins with the version event. Run names this run of the command. End
@@ -161,6 +162,7 @@ func (l *Lines) Event(e plans.Event) {
 
 // Plan writes a line per change and host, per finding and host, and per silent host.
 func (l *Lines) Plan(p *plans.Plan) {
+	l.Selection(p.Selection)
 	for _, h := range p.Hosts {
 		if h.Problem != nil {
 			l.Write("unreachable", "error", h.Problem.Message, map[string]any{"host": h.Name, "problem": h.Problem})
@@ -210,6 +212,13 @@ func (l *Lines) Summary(counts map[string]any) {
 	l.summary = counts
 }
 
+// Selection lets the summary say of which part of everything it is; nil is everything.
+func (l *Lines) Selection(s *plans.Selection) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of = s
+}
+
 // End writes the error that ends the run, if any, and the summary, waits until all
 // is written, and returns the first error of writing.
 func (l *Lines) End(exit int, problem, hint string) error {
@@ -226,6 +235,9 @@ func (l *Lines) End(exit int, problem, hint string) error {
 		line = map[string]any{}
 	}
 	line["command"], line["exit"] = l.command, exit
+	if l.of != nil {
+		line["selection"] = l.of
+	}
 	l.write("summary", "info", l.command, line)
 	l.closed = true
 	l.more.Signal()

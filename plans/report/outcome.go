@@ -20,6 +20,7 @@ func (t *Text) Outcome(p *plans.Plan, o plans.Outcome) error {
 	} {
 		t.ended(o, s)
 	}
+	t.selection(p.Selection)
 	t.outcomeSummary(p, o)
 	return t.err
 }

@@ -22,6 +22,7 @@ func (t *Text) Plan(p *plans.Plan) error {
 		t.notes(p)
 	}
 	t.silent(p)
+	t.selection(p.Selection)
 	t.planSummary(p)
 	t.recorded(p)
 	return t.err
@@ -43,6 +44,18 @@ func age(d time.Duration) string {
 		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
 	default:
 		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+}
+
+// Selection says openly that what is shown is of a part of what is wanted.
+func (t *Text) Selection(s *plans.Selection) error {
+	t.selection(s)
+	return t.err
+}
+
+func (t *Text) selection(s *plans.Selection) {
+	if s != nil {
+		t.line("%s", s.String())
 	}
 }
 
