@@ -3,6 +3,7 @@ package hcl
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -113,6 +114,7 @@ func (r *reading) goals(list []*assignment) []provider.Goal {
 	disputes.report(r.d)
 	var goals []provider.Goal
 	var lost []string
+	wants := map[string][]provider.Want{} // hosts of the same assignments share theirs
 	for _, h := range r.hosts {
 		if demands[h] == nil {
 			continue
@@ -120,7 +122,12 @@ func (r *reading) goals(list []*assignment) []provider.Goal {
 		if h.connection == nil {
 			lost = append(lost, h.Name)
 		}
-		goals = append(goals, demands[h].goal(h))
+		goal, key := demands[h].goal(h), strings.Join(h.Assignments, "\x00")
+		if shared, ok := wants[key]; ok {
+			goal.Wants = shared
+		}
+		wants[key] = slices.Clip(goal.Wants)
+		goals = append(goals, goal)
 	}
 	r.withoutConnection(lost)
 	return goals

@@ -61,6 +61,9 @@ type Config struct {
 	reading *reading // for Select
 }
 
+// Forget lets go of what only Select needs: the whole text of the configuration.
+func (c *Config) Forget() { c.reading = nil }
+
 // A Host is one host block and what the configuration does with it.
 type Host struct {
 	Name        string

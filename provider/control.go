@@ -19,7 +19,10 @@ func (c Control) String() string {
 	text := c.Name
 	for _, key := range []string{c.Plugin, c.Key} {
 		if key != "" {
-			text += `["` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(key) + `"]`
+			if strings.ContainsAny(key, `\"`) {
+				key = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(key)
+			}
+			text += `["` + key + `"]`
 		}
 	}
 	return text

@@ -137,6 +137,7 @@ func (a *app) ready(ctx context.Context, f planFlags) (planned, error) {
 	if err != nil {
 		return planned{}, err
 	}
+	config.Forget()
 	r := planned{config: config, selection: selection}
 	if f.facts != "" {
 		r.fleet = a.recalled(f.facts)

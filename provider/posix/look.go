@@ -86,6 +86,9 @@ func rows(g provider.Goal) []string {
 
 // glob is a pattern of find that matches only the path itself.
 func glob(path string) string {
+	if !strings.ContainsAny(path, `\*?[`) {
+		return path
+	}
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 

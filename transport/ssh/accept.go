@@ -24,7 +24,8 @@ type knownHosts struct {
 	writing sync.Mutex // held by whoever adds a key
 
 	mu    sync.Mutex
-	db    *knownhosts.HostKeyDB
+	plain plainKeys             // nil: the files have more than plain names, and db is asked
+	db    *knownhosts.HostKeyDB // nil: plain is asked
 	size  int64                             // of the first file, when db was read or we last wrote
 	lines int                               // in it
 	added map[string][]xknownhosts.KnownKey // by address, since db was read
@@ -39,6 +40,7 @@ func openKnownHosts(files []string) (*knownHosts, error) {
 
 func (k *knownHosts) read() error {
 	var present []string
+	plain := plainKeys{}
 	for i, file := range k.files {
 		b, err := os.ReadFile(filepath.Clean(file))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -51,22 +53,32 @@ func (k *knownHosts) read() error {
 			k.size, k.lines = int64(len(b)), bytes.Count(b, []byte("\n"))
 		}
 		present = append(present, file)
+		if plain != nil && !plain.add(file, b) {
+			plain = nil
+		}
+	}
+	if plain != nil {
+		k.plain, k.db, k.added = plain, nil, map[string][]xknownhosts.KnownKey{}
+		return nil
 	}
 	db, err := knownhosts.NewDB(present...)
 	if err != nil {
 		return err
 	}
-	k.db, k.added = db, map[string][]xknownhosts.KnownKey{}
+	k.plain, k.db, k.added = nil, db, map[string][]xknownhosts.KnownKey{}
 	return nil
 }
 
 // held is the keys of an address, those of authorities too.
 func (k *knownHosts) held(address string) []knownhosts.PublicKey {
 	k.mu.Lock()
-	db, added := k.db, k.added[address]
+	db, plain, added := k.db, k.plain, k.added[address]
 	k.mu.Unlock()
-	keys := db.HostKeys(address)
-	for _, a := range added {
+	var keys []knownhosts.PublicKey
+	if plain == nil {
+		keys = db.HostKeys(address)
+	}
+	for _, a := range append(slices.Clone(plain[knownhosts.Normalize(address)]), added...) {
 		keys = append(keys, knownhosts.PublicKey{PublicKey: a.Key})
 	}
 	return keys
@@ -75,8 +87,11 @@ func (k *knownHosts) held(address string) []knownhosts.PublicKey {
 // check judges the key of an address.
 func (k *knownHosts) check(address string, remote net.Addr, key ssh.PublicKey) error {
 	k.mu.Lock()
-	db, added := k.db, k.added[address]
+	db, plain, added := k.db, k.plain, k.added[address]
 	k.mu.Unlock()
+	if plain != nil {
+		return plain.check(append(slices.Clone(plain[knownhosts.Normalize(address)]), added...), address, key)
+	}
 	err := db.HostKeyCallback()(address, remote, key)
 	if len(added) == 0 || !knownhosts.IsHostUnknown(err) {
 		return err
