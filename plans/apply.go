@@ -154,7 +154,7 @@ func (f Fleet) noneStale(ctx context.Context, p *Plan, hosts []HostPlan, reach m
 	stale := make([]string, len(hosts))
 	each(ctx, len(hosts), f.Parallelism, func(ctx context.Context, i int) {
 		g := p.goal(hosts[i], reach[hosts[i].Name])
-		l := f.lookAt(ctx, g)
+		l := f.lookAt(ctx, g, notLong)
 		if l.problem == nil {
 			if _, why := p.match(hosts[i], l.look, l.findings); why != "" {
 				stale[i] = hosts[i].Name

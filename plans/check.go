@@ -31,8 +31,8 @@ type Checked struct {
 func (f Fleet) Check(ctx context.Context, goals []provider.Goal) ([]Checked, error) {
 	results := make([]Checked, len(goals))
 	report := f.counter(len(goals))
-	each(ctx, len(goals), f.Parallelism, func(ctx context.Context, i int) {
-		results[i] = f.check(ctx, goals[i], i < metered)
+	eachPatiently(ctx, len(goals), f.Parallelism, func(ctx context.Context, i int, w waiting) {
+		results[i] = f.check(ctx, goals[i], i < metered, w)
 		report(Event{Type: HostLooked, Host: results[i].Host, Problem: results[i].Problem})
 	})
 	if err := ctx.Err(); err != nil {
@@ -41,9 +41,11 @@ func (f Fleet) Check(ctx context.Context, goals []provider.Goal) ([]Checked, err
 	return results, nil
 }
 
-func (f Fleet) check(ctx context.Context, g provider.Goal, measure bool) Checked {
+func (f Fleet) check(ctx context.Context, g provider.Goal, measure bool, w waiting) Checked {
 	c := Checked{Host: g.Host.Name}
-	conn, err := f.Dialer.Dial(ctx, g.Host)
+	var conn transport.Conn
+	var err error
+	w(func() { conn, err = f.Dialer.Dial(ctx, g.Host) })
 	if err != nil {
 		c.Problem = problemOf(err)
 		return c
@@ -57,7 +59,7 @@ func (f Fleet) check(ctx context.Context, g provider.Goal, measure bool) Checked
 	}
 	var l looked
 	if measure {
-		l = f.lookAt(ctx, g) // as a plan does: from the login on
+		l = f.lookAt(ctx, g, notLong) // as a plan does: from the login on
 	} else {
 		l = f.lookOver(ctx, conn, g)
 	}

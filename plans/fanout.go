@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // each runs work for 0..n-1, at most parallel at a time, and returns when all have
@@ -44,6 +46,69 @@ func eachWithin(ctx context.Context, n, parallel int, limits func(int) []limited
 		})
 	}
 	group.Wait()
+}
+
+// A waiting is how work waits for a host that may never answer: if that takes long,
+// another item is worked on meanwhile.
+type waiting func(func())
+
+// notLong waits with nothing else to do.
+func notLong(wait func()) { wait() }
+
+const (
+	long     = 500 * time.Millisecond // after which a slot is lent
+	mostLent = 2048                   // at once: each is a socket
+)
+
+// eachPatiently is each for work that waits: hosts that do not answer must not hold
+// up those that do. At most parallel items are at work, those that wait for longer
+// than half a second not counted.
+func eachPatiently(ctx context.Context, n, parallel int, work func(context.Context, int, waiting)) {
+	slots := make(chan struct{}, max(parallel, 1))
+	var group sync.WaitGroup
+	var next, lent atomic.Int64
+	var worker func()
+	worker = func() {
+		for {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			i := int(next.Add(1)) - 1
+			if i >= n || ctx.Err() != nil {
+				<-slots
+				return
+			}
+			work(ctx, i, func(wait func()) { lend(slots, &lent, wait, func() { group.Go(worker) }) })
+			<-slots
+		}
+	}
+	for range min(max(parallel, 1), n) {
+		group.Go(worker)
+	}
+	group.Wait()
+}
+
+// lend gives the slot to another worker if the wait is long, and takes one again
+// after it.
+func lend(slots chan struct{}, lent *atomic.Int64, wait, another func()) {
+	over := make(chan bool, 1)
+	timer := time.AfterFunc(long, func() {
+		if lent.Add(1) > mostLent {
+			lent.Add(-1)
+			over <- false
+			return
+		}
+		another()
+		<-slots
+		over <- true
+	})
+	wait()
+	if !timer.Stop() && <-over {
+		lent.Add(-1)
+		slots <- struct{}{}
+	}
 }
 
 // A queue hands out items, the first that its limits allow.

@@ -78,9 +78,9 @@ func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan,
 	report := f.counter(len(goals))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	each(ctx, len(goals), f.Parallelism, func(ctx context.Context, i int) {
+	eachPatiently(ctx, len(goals), f.Parallelism, func(ctx context.Context, i int, w waiting) {
 		name := goals[i].Host.Name
-		looks[i] = f.present(ctx, goals[i])
+		looks[i] = f.present(ctx, goals[i], w)
 		if f.Keep != nil && looks[i].problem == nil {
 			if err := f.Keep(name, f.asked(goals[i]), looks[i].look); err != nil {
 				cancel(err)
@@ -139,9 +139,9 @@ func recorded(looks []looked) *Recorded {
 func (f Fleet) asked(g provider.Goal) []string { return f.Family.Looker.Look(g).Args }
 
 // present is what a host has now, or had when it was recorded.
-func (f Fleet) present(ctx context.Context, g provider.Goal) looked {
+func (f Fleet) present(ctx context.Context, g provider.Goal, w waiting) looked {
 	if f.Recall == nil {
-		return f.lookAt(ctx, g)
+		return f.lookAt(ctx, g, w)
 	}
 	look, err := f.Recall(g.Host.Name, f.asked(g))
 	if err != nil {
@@ -150,8 +150,10 @@ func (f Fleet) present(ctx context.Context, g provider.Goal) looked {
 	return looked{look: look, findings: provider.Judge(g, look)}
 }
 
-func (f Fleet) lookAt(ctx context.Context, g provider.Goal) looked {
-	conn, err := f.Dialer.Dial(ctx, g.Host)
+func (f Fleet) lookAt(ctx context.Context, g provider.Goal, w waiting) looked {
+	var conn transport.Conn
+	var err error
+	w(func() { conn, err = f.Dialer.Dial(ctx, g.Host) })
 	if err != nil {
 		return looked{problem: problemOf(err)}
 	}

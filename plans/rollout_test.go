@@ -383,3 +383,32 @@ func TestWindow(t *testing.T) {
 		}
 	}
 }
+
+// Hosts that do not answer hold up nobody who does: two at a time, of which ten wait
+// until all others are done.
+func TestSilentHostsHoldUpNobody(t *testing.T) {
+	const silent, all = 10, 40
+	var others sync.WaitGroup
+	others.Add(all - silent)
+	var mu sync.Mutex
+	busy, most, done := 0, 0, 0
+	work := func(n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		busy += n
+		most = max(most, busy)
+		done += (1 - n) / 2
+	}
+	eachPatiently(t.Context(), all, 2, func(_ context.Context, i int, wait waiting) {
+		if i < silent {
+			wait(others.Wait)
+		} else {
+			defer others.Done()
+		}
+		work(1)
+		work(-1)
+	})
+	if done != all || most > 2 {
+		t.Errorf("%d done, %d at once", done, most)
+	}
+}

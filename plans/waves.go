@@ -285,7 +285,7 @@ func (c *course) soak(ctx context.Context, wave Wave, todo []int) *Stop {
 		if r.Status != Done && r.Status != Unverified {
 			return
 		}
-		l := c.fleet.lookAt(ctx, c.plan.goal(c.hosts[i], c.goals[r.Host]))
+		l := c.fleet.lookAt(ctx, c.plan.goal(c.hosts[i], c.goals[r.Host]), notLong)
 		switch worse := c.plan.worse(c.hosts[i], l.findings); {
 		case ctx.Err() != nil:
 			return

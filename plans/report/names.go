@@ -36,18 +36,24 @@ func compress(names []string) []span {
 		runs[k] = append(runs[k], n)
 	}
 	for k, n := range runs {
-		out = append(out, span{k.prefix + ranges(n, k.width) + k.suffix, len(n)})
+		for _, r := range ranges(n, k.width) {
+			out = append(out, span{k.prefix + r.text + k.suffix, r.hosts})
+		}
 	}
 	slices.SortFunc(out, func(a, b span) int { return strings.Compare(a.text, b.text) })
 	return out
 }
 
-// ranges writes sorted numbers as [003,007-101], or as one number without brackets.
-func ranges(n []int, width int) string {
+// ranges writes sorted numbers as [003,007-101], or as one number without brackets;
+// many ranges in several brackets, each about half a line long.
+func ranges(n []int, width int) []span {
+	const most = 50
 	if len(n) == 1 {
-		return fmt.Sprintf("%0*d", width, n[0])
+		return []span{{fmt.Sprintf("%0*d", width, n[0]), 1}}
 	}
+	var out []span
 	var parts []string
+	length, hosts := 0, 0
 	for i := 0; i < len(n); {
 		j := i
 		for j+1 < len(n) && n[j+1] == n[j]+1 {
@@ -57,10 +63,14 @@ func ranges(n []int, width int) string {
 		if j > i {
 			part += fmt.Sprintf("-%0*d", width, n[j])
 		}
-		parts = append(parts, part)
+		parts, length, hosts = append(parts, part), length+len(part)+1, hosts+j-i+1
 		i = j + 1
+		if length > most || i == len(n) {
+			out = append(out, span{"[" + strings.Join(parts, ",") + "]", hosts})
+			parts, length, hosts = nil, 0, 0
+		}
 	}
-	return "[" + strings.Join(parts, ",") + "]"
+	return out
 }
 
 // list is the names on one line. Unless all are wanted, it stops after a line's
