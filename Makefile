@@ -7,7 +7,7 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 RACE        := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 SCRIPTS     := $(shell git ls-files '*.sh' .ci/run 2>/dev/null)
 
-.PHONY: help build man test lint fuzz demo demo-systemd e2e bench install-tools clean
+.PHONY: help build man test lint fuzz demo demo-systemd e2e bench bench-fleet install-tools clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '%-16s %s\n' "  $$n" "$$t"; done
@@ -50,6 +50,9 @@ e2e: install-tools ## Test on real systemd hosts with OpenSSH (root on Debian; a
 bench: ## Time a plan of 20 real hosts against OpenSSH and Ansible (root on Debian)
 	sh .ci/tools ansible
 	KEPM_BENCH=1 $(GO) test -tags e2e -timeout 30m -run TestBench -v ./cmd/kepmlab/e2e/
+
+bench-fleet: ## Time plans and applies of thousands of simulated hosts (no root; 5 min)
+	KEPM_BENCH=1 $(GO) test -timeout 30m -count 1 -run TestBenchFleet -v ./cmd/kepmlab
 
 install-tools: ## Install what demo, e2e, bench and lint need from Debian's packages
 	sh .ci/tools

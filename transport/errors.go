@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // The closed list of reasons for which a host did not do what was asked.
@@ -29,7 +30,8 @@ func (e *Error) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("%s: %s", e.Doing, e.Kind)
 	}
-	return fmt.Sprintf("%s: %s: %s", e.Doing, e.Kind, e.Err)
+	cause := strings.TrimPrefix(e.Err.Error(), e.Kind.Error()+": ") // said once
+	return fmt.Sprintf("%s: %s: %s", e.Doing, e.Kind, cause)
 }
 
 // Unwrap lets errors.Is find both the kind and the cause.

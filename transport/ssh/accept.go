@@ -24,8 +24,8 @@ type knownHosts struct {
 	writing sync.Mutex // held by whoever adds a key
 
 	mu    sync.Mutex
-	plain plainKeys             // nil: the files have more than plain names, and db is asked
-	db    *knownhosts.HostKeyDB // nil: plain is asked
+	plain plainKeys                         // nil: the files have more than plain names, and db is asked
+	db    *knownhosts.HostKeyDB             // nil: plain is asked
 	size  int64                             // of the first file, when db was read or we last wrote
 	lines int                               // in it
 	added map[string][]xknownhosts.KnownKey // by address, since db was read
