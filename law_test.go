@@ -26,10 +26,11 @@ var law = map[string][]string{
 	"transport/loopback":      {"transport"},
 	"transport/transporttest": {"transport"},
 	"provider":                {"transport", "provider/appsettings"},
+	"hcl/inventory":           {},
 	// floor 2
 	"transport/ssh":  {"transport", "transport/shell"},
 	"provider/posix": {"transport", "provider"},
-	"hcl":            {"transport", "provider"},
+	"hcl":            {"transport", "provider", "hcl/inventory"},
 	"plans":          {"transport", "provider"},
 	// floor 3
 	"plans/report": {"plans", "provider"},
@@ -58,6 +59,7 @@ var only = map[string][]string{
 	"github.com/spf13/cobra":                   {"cmd/kepmctl", "cmd/kepmlab"},
 	"github.com/masterzen/winrm":               {"transport/winrm"},
 	"github.com/sergi/go-diff":                 {"plans/report"},
+	"go.yaml.in/yaml/v3":                       {"hcl/inventory"},
 	"github.com/gofrs/flock":                   {"plans/runs"},
 	"github.com/rogpeppe/go-internal":          {}, // tests only
 	"github.com/santhosh-tekuri/jsonschema/v6": {},

@@ -78,7 +78,7 @@ func (r *reading) assigned(a attrs, one *assignment) []*host {
 		}
 	}
 	if len(in) == 0 && r.d.Errors() == before {
-		r.d.errorf(&one.at, "Empty assignment", "No host is in %s. Name groups in to, or host names in hosts, that hold some.", one.address)
+		r.orWarn(&one.at, "Empty assignment", "No host is in %s. Name groups in to, or host names in hosts, that hold some.", one.address)
 	}
 	return slices.DeleteFunc(slices.Clone(r.hosts), func(h *host) bool { return !in[h] })
 }
@@ -137,8 +137,8 @@ func (r *reading) goals(list []*assignment) []provider.Goal {
 func (r *reading) withoutConnection(names []string) {
 	for _, h := range r.hosts {
 		if len(names) > 0 && h.Name == names[0] {
-			r.d.errorf(h.block.DefRange().Ptr(), "No connection",
-				"Nothing says how to reach %s. Set connection = connection.ssh.NAME in the host block or in a group that holds it.", some(names))
+			r.d.errorf(h.at.Ptr(), "No connection",
+				"Nothing says how to reach %s. Set connection = connection.ssh.NAME in the host block, its inventory, or a group that holds it.", some(names))
 			return
 		}
 	}

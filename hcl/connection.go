@@ -1,6 +1,7 @@
 package hcl
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -48,6 +49,7 @@ func (r *reading) connect() {
 		if h.connection != nil {
 			h.Connection = address(h.connection)
 			h.reach = r.connection(h.connection, r.value(h))
+			h.reach.User = cmp.Or(h.user, h.reach.User)
 		}
 	}
 	clashes.report(r.d)

@@ -36,7 +36,7 @@ func (r *reading) globs(a attrs, name string) []glob {
 			continue
 		case slices.ContainsFunc(r.hosts, func(h *host) bool { return g.match(h.Name) }):
 		case g.literal():
-			r.d.errorf(a.at(name), "Unknown host", "There is no host %q.%s", text, didYouMean(text, r.hostNames()))
+			r.orWarn(a.at(name), "Unknown host", "There is no host %q.%s", text, didYouMean(text, r.hostNames()))
 		default:
 			r.d.warnf(a.at(name), "Matches no host", "No host's name matches %q.", text)
 		}

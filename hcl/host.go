@@ -4,9 +4,8 @@ import (
 	"net/netip"
 	"path"
 	"regexp"
-	"slices"
-	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
@@ -22,7 +21,8 @@ const (
 // A host is a host block while the configuration is read.
 type host struct {
 	Host
-	block      *hclsyntax.Block
+	at         hcl.Range        // of what it was first known by
+	user       string           // that its inventory names; empty: the connection's
 	connection *hclsyntax.Block // nil: none
 	reach      transport.Connection
 }
@@ -33,17 +33,6 @@ func (r *reading) readHosts() {
 			r.hosts = append(r.hosts, h)
 		}
 	}
-	slices.SortFunc(r.hosts, func(a, b *host) int { return strings.Compare(a.Name, b.Name) })
-	used := map[string]bool{}
-	for _, h := range r.hosts {
-		for label := range h.Labels {
-			used[label] = true
-		}
-	}
-	for label := range used {
-		r.labels = append(r.labels, label)
-	}
-	slices.Sort(r.labels)
 }
 
 // hostName is what a host, and an address that is no IP address, may be called.
@@ -52,7 +41,7 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 func (r *reading) readHost(b *hclsyntax.Block) *host {
 	a := r.attrs(b)
-	h := &host{Host: Host{Name: b.Labels[0], Address: b.Labels[0]}, block: b}
+	h := &host{Host: Host{Name: b.Labels[0]}, at: b.DefRange()}
 	if !hostName.MatchString(h.Name) || len(h.Name) > maxHostBytes {
 		r.d.errorf(b.LabelRanges[0].Ptr(), "Not a host name",
 			"A host's name has at most %d letters, digits, \".\", \"-\" and \"_\", and begins with a letter or a digit. The address may be another: address = \"...\".", maxHostBytes)

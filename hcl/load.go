@@ -41,6 +41,10 @@ type Options struct {
 	Env func(name string) (string, bool)
 	// Now decides which overrides have expired. Zero: none has.
 	Now time.Time
+	// Run runs a program of an inventory in the configuration's directory and returns
+	// what it printed, which is an error beyond most bytes. Nil: programs are not run,
+	// and what depends on their hosts is not checked.
+	Run func(command []string, limit time.Duration, most int) ([]byte, error)
 }
 
 func (o Options) env(name string) (string, bool) {
@@ -64,7 +68,7 @@ type Config struct {
 // Forget lets go of what only Select needs: the whole text of the configuration.
 func (c *Config) Forget() { c.reading = nil }
 
-// A Host is one host block and what the configuration does with it.
+// A Host is one host, of a block or an inventory, and what the configuration does with it.
 type Host struct {
 	Name        string
 	Address     string
@@ -157,7 +161,7 @@ func load(dir string, files, values []file, o Options) (*Config, Diagnostics) {
 	d := &Diagnostics{}
 	bodies, whole := parse(files, d)
 	r := &reading{
-		dir: dir, d: d, functions: functions(dir), varFiles: values, now: o.Now,
+		dir: dir, d: d, functions: functions(dir), varFiles: values, now: o.Now, run: o.Run,
 		blocks: map[string][]*hclsyntax.Block{}, scope: map[string]cty.Value{},
 	}
 	if !r.fitsVersion(bodies, o.ToolVersion) {
@@ -209,6 +213,8 @@ type reading struct {
 	varFiles  []file               // values of variables, later ones win
 	scope     map[string]cty.Value // var and local
 	now       time.Time
+	run       func([]string, time.Duration, int) ([]byte, error)
+	unrun     bool                          // a program of an inventory was not run
 	blocks    map[string][]*hclsyntax.Block // well-formed blocks by type, in order of the files
 
 	labels      []string // every label that any host has
@@ -236,6 +242,8 @@ func (r *reading) config() *Config {
 	c := &Config{MaxUnreachable: r.maxUnreachable(), reading: r}
 	r.readConnections()
 	r.readHosts()
+	r.readInventories()
+	r.sortHosts()
 	r.readGroups()
 	r.readBaselines()
 	r.readRollouts()

@@ -43,6 +43,10 @@ func language() schema {
 				labels: name, free: true,
 				attrs: []string{"address", "port", "os", "labels", "connection", "install_root"},
 			},
+			"inventory": {
+				labels: []string{"KIND", "NAME"},
+				attrs:  []string{"path", "columns", "command", "timeout", "connection", "labels", "priority"},
+			},
 			"group":    {labels: name, attrs: []string{"where", "hosts", "connection"}},
 			"baseline": baselineSchema(),
 			"assign": {
@@ -58,7 +62,7 @@ func language() schema {
 				},
 			},
 		},
-		later: []string{"inventory", "waiver", "gate", "issuer"},
+		later: []string{"waiver", "gate", "issuer"},
 	}
 }
 

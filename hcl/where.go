@@ -75,7 +75,9 @@ func (w where) compare(e *hclsyntax.BinaryOpExpr, host string, ctx *hcl.EvalCont
 			if path := steps(traversal(side)); path != nil {
 				what = strings.Join(path, ".")
 			}
-			w.absent[what] = append(w.absent[what], host)
+			if !strings.HasPrefix(what, "host.labels.group_") { // whoever is in no such group has no such label
+				w.absent[what] = append(w.absent[what], host)
+			}
 			return cty.False, nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,9 +24,27 @@ import (
 	"github.com/kepmctl/kepmctl/transport/ssh"
 )
 
-// load reads the configuration and prints what is doubtful or wrong about it.
-func (a *app) load() (*hcl.Config, error) {
-	config, diags := hcl.Load(a.chdir, hcl.Options{ToolVersion: version, Vars: a.vars, VarFiles: a.varFiles, Env: a.env, Now: a.now()})
+// load reads the configuration, running the programs of its inventories, and prints
+// what is doubtful or wrong about it.
+func (a *app) load(ctx context.Context) (*hcl.Config, error) {
+	return a.read(hcl.Options{Run: func(command []string, limit time.Duration, most int) ([]byte, error) {
+		return a.inventoryProgram(ctx, command, limit, most)
+	}})
+}
+
+// inventoryProgram runs a program in the configuration's directory for its hosts.
+func (a *app) inventoryProgram(ctx context.Context, command []string, limit time.Duration, most int) ([]byte, error) {
+	out, errs, err := a.program(ctx, command, limit, most)
+	if err != nil {
+		return nil, fmt.Errorf("%w%s", err, complaint(errs, ""))
+	}
+	return []byte(out), nil
+}
+
+// read is load with what the options say about programs.
+func (a *app) read(o hcl.Options) (*hcl.Config, error) {
+	o.ToolVersion, o.Vars, o.VarFiles, o.Env, o.Now = version, a.vars, a.varFiles, a.env, a.now()
+	config, diags := hcl.Load(a.chdir, o)
 	a.tell(diags)
 	if err := diags.Write(a.err, 100, a.color(a.errTerminal)); err != nil {
 		return nil, err
@@ -141,7 +160,7 @@ func (a *app) validateCommand() *cobra.Command {
   kepmctl validate --json`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			config, err := a.load()
+			config, err := a.read(hcl.Options{})
 			if err != nil {
 				return err
 			}

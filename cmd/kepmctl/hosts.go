@@ -17,13 +17,15 @@ func (a *app) hostsCommand() *cobra.Command {
 	var f selectFlags
 	cmd := &cobra.Command{
 		Use: "hosts", Short: "List the hosts of the configuration and what applies to them",
-		Long: "Lists every host with its address, system, connection, labels, groups and\nassignments. It dials nobody. With --target and the like it lists the hosts that\nplan would look at with the same flags.",
+		Long: "Lists every host with its address, system, connection, labels, groups and\nassignments, also those of inventories, whose programs it runs. It dials nobody. With --target and the like it lists the hosts that\nplan would look at with the same flags.",
 		Example: `  kepmctl hosts
   kepmctl hosts --target group.prod --sample 5%
   kepmctl hosts --json`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			config, err := a.load()
+			_, stop, release := a.interrupts("no host was touched")
+			defer release()
+			config, err := a.load(stop)
 			if err != nil {
 				return err
 			}

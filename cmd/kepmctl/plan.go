@@ -126,7 +126,7 @@ func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, 
 }
 
 func (a *app) ready(ctx context.Context, f planFlags) (planned, error) {
-	config, err := a.load()
+	config, err := a.load(ctx)
 	if err != nil {
 		return planned{}, err
 	}

@@ -91,25 +91,34 @@ func (a *app) secret(ctx context.Context, ref transport.SecretRef) (string, erro
 // secretProgram runs a program in the configuration's directory and takes what it
 // prints. What it complains of is shown, what it prints never.
 func (a *app) secretProgram(ctx context.Context, argv []string) (string, error) {
-	if a.noExec {
-		return "", errors.New("--no-exec forbids to run programs")
+	out, errs, err := a.program(ctx, argv, secretLimit, maxSecret)
+	if err != nil {
+		return "", fmt.Errorf("%w%s", err, complaint(errs, out))
 	}
-	ctx, cancel := context.WithTimeout(ctx, secretLimit)
+	return out, nil
+}
+
+// program runs a program of the configuration, in its directory, for so long and for
+// so many bytes of output at most.
+func (a *app) program(ctx context.Context, argv []string, limit time.Duration, most int) (out, errs string, err error) {
+	if a.noExec {
+		return "", "", errors.New("--no-exec forbids to run programs")
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.WaitDelay = a.chdir, time.Second
-	var out, errs capped
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
+	said, complained := capped{most: most}, capped{most: maxSecret}
+	cmd.Stdout, cmd.Stderr = &said, &complained
+	err = cmd.Run()
+	out, errs = said.kept.String(), complained.kept.String()
 	switch {
 	case ctx.Err() == context.DeadlineExceeded:
-		return "", fmt.Errorf("the program did not end within %s", secretLimit)
-	case err != nil:
-		return "", fmt.Errorf("%w%s", err, complaint(errs.kept.String(), out.kept.String()))
-	case out.over:
-		return "", fmt.Errorf("the program printed more than %d bytes", maxSecret)
+		err = fmt.Errorf("the program did not end within %s", limit)
+	case err == nil && said.over:
+		err = fmt.Errorf("the program printed more than %d bytes", most)
 	}
-	return out.kept.String(), nil
+	return out, errs, err
 }
 
 // complaint is the end of what a program wrote to standard error, without what it
@@ -127,15 +136,16 @@ func complaint(said, printed string) string {
 	return ": " + said[max(0, len(said)-most):]
 }
 
-// capped keeps the first maxSecret bytes of what is written to it. The buffer is a
+// capped keeps the first bytes of what is written to it. The buffer is a
 // field of its own: an embedded one would take everything by ReadFrom.
 type capped struct {
 	kept bytes.Buffer
+	most int
 	over bool
 }
 
 func (c *capped) Write(p []byte) (int, error) {
-	room := maxSecret - c.kept.Len()
+	room := c.most - c.kept.Len()
 	c.over = c.over || len(p) > room
 	c.kept.Write(p[:min(room, len(p))])
 	return len(p), nil

@@ -1,4 +1,3 @@
-inventory "csv" "x" {}
 waiver "w" {}
 gate "g" {}
 issuer "vault" "v" {}
@@ -12,8 +11,4 @@ baseline "b" {
     kind   = "managed"
     issuer = issuer.vault.v
   }
-}
-rollout "r" {
-  max_failed = "2%"
-  wave "canary" { size = 1 }
 }
