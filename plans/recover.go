@@ -29,23 +29,25 @@ func (f Fleet) recover(ctx context.Context, p *Plan, hosts []HostPlan, o *ApplyO
 			open = append(open, h)
 		}
 	}
-	results := make([]Result, len(open))
+	results, again := make([]Result, len(open)), make([]bool, len(open))
 	each(o.Stop, len(open), f.Parallelism, func(_ context.Context, i int) {
 		wave := p.Rollouts[open[i].Turn.Rollout].Waves[open[i].Turn.Wave].Name
 		w := begin(open[i], wave)
 		w.transaction = o.Earlier.Open[open[i].Name] // of the attempt that began it
-		results[i] = w.recover(ctx)
+		results[i], again[i] = w.recover(ctx)
 	})
 	for i, r := range results {
 		name := open[i].Name
-		switch r.Status {
-		case "", Skipped: // interrupted, or the host never heard of it
-		case RolledBack:
+		switch {
+		case r.Status == "":
+			o.Earlier.Results[name] = Result{Host: name, Status: InDoubt, Run: o.Earlier.Open[name], Reason: "it was begun, and not asked again: interrupted"}
+		case again[i] && r.Status == RolledBack:
 			text := "an earlier attempt was undone for want of a verdict"
 			if r.Restarted {
 				text += ": the service restarted once forward and once back"
 			}
 			undone[name] = undoing{text}
+		case again[i]: // the host never heard of it
 		default:
 			o.Earlier.Results[name] = r
 			w := p.Rollouts[open[i].Turn.Rollout]
@@ -57,26 +59,28 @@ func (f Fleet) recover(ctx context.Context, p *Plan, hosts []HostPlan, o *ApplyO
 	return undone
 }
 
-// recover follows a transaction that began earlier. What was before it is no longer
-// known: the plan says what was right, and the rest stays open.
-func (w *work) recover(ctx context.Context) Result {
+// recover follows a transaction that began earlier, and says whether the host is to be
+// begun again. What was before it is no longer known: the plan says what was right, and
+// the rest stays open.
+func (w *work) recover(ctx context.Context) (r Result, again bool) {
 	w.step("asking how far it came")
 	w.patience(provider.Transaction{StartTimeout: w.goal.Options.StartTimeout, ConfirmTimeout: w.goal.Options.ConfirmTimeout}.Limit())
 	if err := w.dial(ctx); err != nil {
-		return w.stillInDoubt(err)
+		return w.stillInDoubt(err), false
 	}
 	defer w.hangUp()
 	if now := w.conn.Peer().HostKey; w.host.HostKey != now {
-		return w.result(Failed, "another machine answers: its host key was "+w.host.HostKey+" and is "+now, "look at who answers there")
+		return w.result(Failed, "another machine answers: its host key was "+w.host.HostKey+" and is "+now, "look at who answers there"), false
 	}
 	state, err := w.status(ctx, provider.PhaseReady, 1)
 	switch {
 	case err != nil:
-		return w.stillInDoubt(err)
+		return w.stillInDoubt(err), false
 	case state.Phase == provider.PhaseNone:
-		return w.result(Skipped, "it never began", "")
-	case state.Phase == provider.PhaseSettled:
-		return w.settled(ctx, state, provider.Commit, provider.Proof{}, false)
+		return w.result(Skipped, "it never began", ""), true
+	case state.Phase == provider.PhaseSettled: // by a verdict, for want of one, or because the change failed by itself
+		r = w.settled(ctx, state, provider.Commit, provider.Proof{}, false)
+		return r, r.Status == RolledBack && (state.Kind == "" || state.Kind == "verdict")
 	}
 	var todo []provider.Change
 	for _, i := range w.host.Changes {
@@ -87,7 +91,7 @@ func (w *work) recover(ctx context.Context) Result {
 		proof.Contradictions = append(proof.Contradictions, w.plan.worse(w.host, provider.Judge(w.goal, after))...)
 		proof.Open = append(proof.Open, "plug-ins and jobs before the change: kepmctl was interrupted meanwhile")
 		return proof
-	}, false)
+	}, false), false
 }
 
 func (w *work) stillInDoubt(err error) Result {

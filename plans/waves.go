@@ -119,7 +119,7 @@ func (c *course) wave(ctx context.Context, w int, hosts []int) *Stop {
 	if c.options.Earlier.passed[at] {
 		return nil
 	}
-	if stop := c.soak(ctx, wave, todo); stop != nil {
+	if stop := c.soak(ctx, wave, hosts); stop != nil { // also of hosts that an earlier attempt changed
 		return stop
 	}
 	if err := c.record(Entry{Type: WavePassed, Rollout: at.rollout, Wave: at.wave}); err != nil {
@@ -271,7 +271,7 @@ func (c *course) unbegun(todo []int) *Stop {
 }
 
 // soak waits, then looks again at what the wave changed: nothing got worse.
-func (c *course) soak(ctx context.Context, wave Wave, todo []int) *Stop {
+func (c *course) soak(ctx context.Context, wave Wave, hosts []int) *Stop {
 	if wave.Soak == 0 {
 		return nil
 	}
@@ -279,8 +279,8 @@ func (c *course) soak(ctx context.Context, wave Wave, todo []int) *Stop {
 	if !pause(ctx, seconds(wave.Soak)) {
 		return stopOf(ctx)
 	}
-	each(ctx, len(todo), c.parallelism(), func(ctx context.Context, n int) {
-		i := todo[n]
+	each(ctx, len(hosts), c.parallelism(), func(ctx context.Context, n int) {
+		i := hosts[n]
 		r := c.results[i]
 		if r.Status != Done && r.Status != Unverified {
 			return
