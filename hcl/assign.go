@@ -99,7 +99,15 @@ func (r *reading) goals(list []*assignment) []provider.Goal {
 	disputes := disputes{}
 	for _, one := range list {
 		claims := r.claims(one)
+		alone := &demand{claims: map[string]claim{}} // of hosts in no other assignment
+		if len(one.hosts) > 0 {
+			alone.add(one.hosts[0].Name, claims, disputes)
+		}
 		for _, h := range one.hosts {
+			if len(h.Assignments) == 1 {
+				demands[h] = alone
+				continue
+			}
 			if demands[h] == nil {
 				demands[h] = &demand{claims: map[string]claim{}}
 			}
