@@ -58,7 +58,7 @@ const planAgain = "make a new plan"
 // by wave; rollouts go side by side. Goals say how hosts are reached. It returns an
 // *UnfitError before any host is touched; whatever happens afterwards is in the outcome.
 func (f Fleet) Apply(ctx context.Context, p *Plan, goals []provider.Goal, o ApplyOptions) (Outcome, error) {
-	reach, err := f.fits(p, goals, o.Earlier.Attempts == 0)
+	reach, err := f.fits(p, goals, len(o.Earlier.begun) == 0)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -5,17 +5,19 @@ import "time"
 // An Entry is one line of a run's journal. What a run does to a host is written
 // before it is done.
 type Entry struct {
-	Type        EntryType `json:"type"`
-	Time        time.Time `json:"time"`
-	By          string    `json:"by,omitempty"`      // who, for RunBegun and WaveApproved
-	Change      string    `json:"change,omitempty"`  // ticket that the run carries
-	Attempt     int       `json:"attempt,omitempty"` // how often the run has begun, for RunBegun
-	Rollout     string    `json:"rollout,omitempty"`
-	Wave        string    `json:"wave,omitempty"`
-	Host        string    `json:"host,omitempty"`
-	Transaction string    `json:"transaction,omitempty"` // its name on the host, for HostBegun
-	Result      *Result   `json:"result,omitempty"`      // for HostEnded
-	Stop        *Stop     `json:"stop,omitempty"`        // for RolloutStopped
+	Type    EntryType `json:"type"`
+	Time    time.Time `json:"time"`
+	By      string    `json:"by,omitempty"`      // who, for RunBegun and WaveApproved
+	Change  string    `json:"change,omitempty"`  // ticket that the run carries
+	Attempt int       `json:"attempt,omitempty"` // how often the run has begun, for RunBegun
+	// RequireProof says, for RunBegun, that open questions undo: also when it is resumed.
+	RequireProof bool    `json:"require_proof,omitempty"`
+	Rollout      string  `json:"rollout,omitempty"`
+	Wave         string  `json:"wave,omitempty"`
+	Host         string  `json:"host,omitempty"`
+	Transaction  string  `json:"transaction,omitempty"` // its name on the host, for HostBegun
+	Result       *Result `json:"result,omitempty"`      // for HostEnded
+	Stop         *Stop   `json:"stop,omitempty"`        // for RolloutStopped
 }
 
 // EntryType is what an entry tells.
@@ -35,15 +37,16 @@ const (
 
 // Progress is how far a run came.
 type Progress struct {
-	Attempts int
-	Change   string
-	Results  map[string]Result // the last of each host that ended
-	Open     map[string]string // hosts that began and did not end, or are in doubt: the transaction's name
-	begun    map[step]bool
-	passed   map[step]bool
-	approved map[step]bool
-	Stopped  []Stop // why rollouts of the last attempt did
-	Ended    bool   // the last attempt came to its end
+	Attempts     int
+	Change       string
+	RequireProof bool
+	Results      map[string]Result // the last of each host that ended
+	Open         map[string]string // hosts that began and did not end, or are in doubt: the transaction's name
+	begun        map[step]bool
+	passed       map[step]bool
+	approved     map[step]bool
+	Stopped      []Stop // why rollouts of the last attempt did
+	Ended        bool   // the last attempt came to its end
 }
 
 // A step is a wave of a rollout, by their names.
@@ -60,15 +63,19 @@ func Replay(entries []Entry) Progress {
 		switch e.Type {
 		case RunBegun:
 			p.Attempts, p.Change, p.Stopped, p.Ended = e.Attempt, e.Change, nil, false
+			p.RequireProof = p.RequireProof || e.RequireProof
 		case WaveBegun:
 			p.begun[at] = true
 		case HostBegun:
 			p.Open[e.Host] = e.Transaction
+			delete(p.Results, e.Host) // of an earlier attempt
 		case HostEnded:
 			if e.Result == nil {
 				continue
 			}
-			p.Results[e.Host] = *e.Result
+			r := *e.Result
+			r.Host = e.Host
+			p.Results[e.Host] = r
 			if e.Result.Status != InDoubt {
 				delete(p.Open, e.Host)
 			}

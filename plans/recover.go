@@ -2,6 +2,7 @@ package plans
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/kepmctl/kepmctl/provider"
 )
@@ -63,6 +64,9 @@ func (f Fleet) recover(ctx context.Context, p *Plan, hosts []HostPlan, o *ApplyO
 // begun again. What was before it is no longer known: the plan says what was right, and
 // the rest stays open.
 func (w *work) recover(ctx context.Context) (r Result, again bool) {
+	if !provider.ValidRun(w.transaction) { // it names a directory on the host
+		return w.result(Failed, "the journal names a transaction that is none", "find out who changed it"), false
+	}
 	w.step("asking how far it came")
 	w.patience(provider.Transaction{StartTimeout: w.goal.Options.StartTimeout, ConfirmTimeout: w.goal.Options.ConfirmTimeout}.Limit())
 	if err := w.dial(ctx); err != nil {
@@ -70,7 +74,7 @@ func (w *work) recover(ctx context.Context) (r Result, again bool) {
 	}
 	defer w.hangUp()
 	if now := w.conn.Peer().HostKey; w.host.HostKey != now {
-		return w.result(Failed, "another machine answers: its host key was "+w.host.HostKey+" and is "+now, "look at who answers there"), false
+		return w.stillInDoubt(fmt.Errorf("another machine answers: its host key was %s and is %s", w.host.HostKey, now)), false
 	}
 	state, err := w.status(ctx, provider.PhaseReady, 1)
 	switch {

@@ -87,7 +87,11 @@ func (p *Plan) place(t Terms) {
 		if !named || place.Rollout < 0 {
 			if careful < 0 {
 				careful = len(p.Rollouts)
-				p.Rollouts = append(p.Rollouts, Careful(len(p.Hosts)))
+				own := Careful(len(p.Hosts))
+				for slices.ContainsFunc(p.Rollouts, func(r Rollout) bool { return r.Name == own.Name }) {
+					own.Name = "the_" + own.Name
+				}
+				p.Rollouts = append(p.Rollouts, own)
 				members = append(members, nil)
 			}
 			place.Rollout = careful
@@ -164,7 +168,14 @@ func (p *Plan) spread(hosts []int, places []Place) []int {
 
 // validateTurns looks up what hosts say of their turns.
 func (p *Plan) validateTurns() error {
+	named := map[step]bool{}
 	for _, r := range p.Rollouts {
+		for _, w := range append(slices.Clone(r.Waves), Wave{}) {
+			if named[step{r.Name, w.Name}] {
+				return fmt.Errorf("read the plan: rollout %.60q, or a wave of it, is there twice", r.Name)
+			}
+			named[step{r.Name, w.Name}] = true
+		}
 		if r.Parallelism < 1 || r.Keep < 1 || len(r.Waves) == 0 {
 			return fmt.Errorf("read the plan: rollout %.60q has no waves, or nothing it may do", r.Name)
 		}

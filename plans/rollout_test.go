@@ -129,6 +129,42 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// Two rollouts never share a name, and a plan in which they do is refused.
+func TestNamesOfRollouts(t *testing.T) {
+	l := newLab(12)
+	p := l.plan(t, Rollout{Waves: []Wave{{Name: "first"}}}, func(i int) Place { return Place{Rollout: -(i % 2)} })
+	if got := waves(p); got != "r/first:6 careful/first:1 careful/tenth:1 careful/rest:4" {
+		t.Error(got)
+	}
+	terms := Terms{Rollouts: []Rollout{{Name: "careful", Parallelism: 1, Keep: 1, Waves: []Wave{{Name: "a"}}}}}
+	p.place(terms)
+	if got := p.Rollouts[1].Name; got != "the_careful" {
+		t.Errorf("the built-in one is called %q", got)
+	}
+	p.Rollouts[1].Name = "careful"
+	if p.validateTurns() == nil {
+		t.Error("two rollouts of one name are accepted")
+	}
+}
+
+// A second interrupt before anything was begun leaves a host untouched, not silent.
+func TestCutOffBeforeItBegan(t *testing.T) {
+	l := newLab(1)
+	p := l.plan(t, Rollout{Waves: []Wave{{Name: "all"}}}, nil)
+	hard, cut := context.WithCancel(t.Context())
+	cut()
+	l.hosts["h00"].dialErr = context.Canceled
+	o := options()
+	o.Record = l.record
+	out, err := l.fleet.Apply(hard, p, l.goals, o)
+	if err != nil || out.Results[0].Status != Skipped || out.Results[0].Kind != string(StopInterrupted) {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if n := len(Replay(l.entries).Results); n != 0 {
+		t.Errorf("%d results are written down", n)
+	}
+}
+
 // The first hosts are like the fleet: a third of each kind in a third of the hosts.
 func TestSpread(t *testing.T) {
 	p := newLab(60).plan(t, Rollout{Waves: []Wave{{Name: "a", Size: &Share{Value: 20}}, {Name: "b"}}},
@@ -349,8 +385,9 @@ func TestWindow(t *testing.T) {
 		return at
 	}
 	night := Window{Days: []string{"tue", "sat"}, From: "22:00", To: "04:00", Zone: "Europe/Paris"}
-	spring := Window{From: "02:30", To: "05:00", Zone: "Europe/Paris"} // 2026-03-29 has no 02:30
-	autumn := Window{From: "02:30", To: "05:00", Zone: "Europe/Paris"} // 2026-10-25 has it twice
+	spring := Window{From: "02:30", To: "05:00", Zone: "Europe/Paris"}                           // 2026-03-29 has no 02:30
+	autumn := Window{From: "02:30", To: "05:00", Zone: "Europe/Paris"}                           // 2026-10-25 has it twice
+	azores := Window{Days: []string{"sun"}, From: "00:00", To: "04:00", Zone: "Atlantic/Azores"} // 2027-03-28 has no 00:00
 	for _, c := range []struct {
 		name   string
 		window Window
@@ -367,6 +404,8 @@ func TestWindow(t *testing.T) {
 		{"for what takes longer than it", night, paris("Tue 2026-11-24 22:00"), 7 * time.Hour, false, time.Time{}},
 		{"a time that does not exist", spring, paris("Sun 2026-03-29 01:00"), time.Minute, false, paris("Sun 2026-03-29 03:00")},
 		{"a time that comes twice", autumn, paris("Sat 2026-10-24 23:00"), time.Minute, false, time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)},
+		{"a midnight that does not exist, a week before", azores, time.Date(2027, 3, 22, 12, 0, 0, 0, time.UTC), time.Minute, false, time.Date(2027, 3, 28, 1, 0, 0, 0, time.UTC)},
+		{"a midnight that does not exist", azores, time.Date(2027, 3, 28, 1, 0, 0, 0, time.UTC), time.Minute, true, time.Time{}},
 	} {
 		open, next := c.window.Opens(c.now, c.needs)
 		if open != c.open || !open && !next.Equal(c.next) {

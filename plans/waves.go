@@ -110,14 +110,14 @@ func (c *course) wave(ctx context.Context, w int, hosts []int) *Stop {
 	c.report(Event{Type: WaveStarted, Rollout: at.rollout, Wave: at.wave, Message: fmt.Sprintf("%d hosts", len(todo))})
 	eachWithin(ctx, len(todo), c.parallelism(), func(n int) []limited { return c.limits(todo[n]) },
 		func(ctx context.Context, n int) { c.host(ctx, todo[n], wave.Name) })
-	if stop := cmp.Or(c.overBudget(), c.unbegun(todo)); stop != nil {
+	if stop := c.overBudget(); stop != nil {
 		return stop
 	}
 	if stop := stopOf(ctx); stop != nil && (wave.Soak > 0 || c.left()) {
 		return stop
 	}
-	if c.options.Earlier.passed[at] {
-		return nil
+	if stop := c.unbegun(todo); stop != nil {
+		return stop
 	}
 	if stop := c.soak(ctx, wave, hosts); stop != nil { // also of hosts that an earlier attempt changed
 		return stop
@@ -152,12 +152,15 @@ func (c *course) host(ctx context.Context, i int, wave string) {
 	h := c.hosts[i]
 	if next, ok := c.inWindow(ctx, h); !ok {
 		if ctx.Err() == nil {
-			c.results[i] = Result{Host: h.Name, Status: Skipped, Kind: string(StopWindow), Reason: "its window opens at " + next.UTC().Format(time.RFC3339)}
+			c.results[i] = closed(h.Name, next)
 		}
 		return
 	}
 	r := c.carry(h, wave)
 	c.results[i] = r
+	if k := StopKind(r.Kind); r.Status == Skipped && (k == StopWindow || k == StopInterrupted) {
+		return // it was not begun
+	}
 	if r.Status == Skipped { // it could not be written down
 		c.cancel(&Stop{Kind: StopJournal, Reason: r.Reason})
 		return
@@ -167,6 +170,15 @@ func (c *course) host(ctx context.Context, i int, wave string) {
 	if stop := c.overBudget(); stop != nil {
 		c.cancel(stop)
 	}
+}
+
+// closed is the result of a host whose window is.
+func closed(host string, next time.Time) Result {
+	why := "its window is never open for long enough"
+	if !next.IsZero() {
+		why = "its window opens at " + next.UTC().Format(time.RFC3339)
+	}
+	return Result{Host: host, Status: Skipped, Kind: string(StopWindow), Reason: why}
 }
 
 // end writes a host's result down and tells of it.
@@ -285,7 +297,7 @@ func (c *course) soak(ctx context.Context, wave Wave, hosts []int) *Stop {
 		if r.Status != Done && r.Status != Unverified {
 			return
 		}
-		l := c.fleet.lookAt(ctx, c.plan.goal(c.hosts[i], c.goals[r.Host]), notLong)
+		l := c.fleet.lookAt(ctx, c.plan.goal(c.hosts[i], c.goals[c.hosts[i].Name]), notLong)
 		switch worse := c.plan.worse(c.hosts[i], l.findings); {
 		case ctx.Err() != nil:
 			return

@@ -104,10 +104,13 @@ func (c Clock) on(day time.Time) time.Time {
 	}
 	at := time.Date(day.Year(), day.Month(), day.Day(), t.Hour(), t.Minute(), 0, 0, day.Location())
 	begins, ends := at.ZoneBounds()
-	switch asked, has := t.Hour()*60+t.Minute(), at.Hour()*60+at.Minute(); {
-	case has < asked:
+	// With its day: where clocks go forward at midnight, the hour before is yesterday's.
+	asked := time.Date(day.Year(), day.Month(), day.Day(), t.Hour(), t.Minute(), 0, 0, time.UTC)
+	has := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, time.UTC)
+	switch {
+	case has.Before(asked):
 		return ends
-	case has > asked:
+	case has.After(asked):
 		return begins
 	}
 	_, offset := at.Zone()

@@ -36,12 +36,12 @@ const settling = 10 * time.Minute
 func (w *work) carryOut(ctx context.Context) Result {
 	w.step("looking again")
 	if err := w.dial(ctx); err != nil {
-		return w.problem(Unreachable, err)
+		return w.silent(ctx, err)
 	}
 	defer w.hangUp()
 	before, err := w.fleet.look(ctx, w.conn, w.goal, beforeQuestions)
 	if err != nil {
-		return w.problem(Unreachable, err)
+		return w.silent(ctx, err)
 	}
 	if t := before.Facts.Transaction; t != nil {
 		if provider.ValidRun(t.Run) { // in case nobody is left to settle it
@@ -64,9 +64,23 @@ func (w *work) carryOut(ctx context.Context) Result {
 	return w.transact(ctx, tx, before, todo)
 }
 
+// silent is the result of a host that did not answer, or was not waited for.
+func (w *work) silent(ctx context.Context, err error) Result {
+	if ctx.Err() == nil {
+		return w.problem(Unreachable, err)
+	}
+	r := w.result(Skipped, "interrupted before it was begun", "")
+	r.Kind = string(StopInterrupted)
+	return r
+}
+
 // transact begins the transaction, and follows it to its end. That it begins is
 // written down before.
 func (w *work) transact(ctx context.Context, tx provider.Transaction, before provider.Look, todo []provider.Change) Result {
+	// The look may have taken long: the window is asked once more.
+	if next, open := w.plan.opens(w.host, w.fleet.Now(), tx.Limit()); !open {
+		return closed(w.host.Name, next)
+	}
 	if w.options.Record != nil {
 		if err := w.options.Record(Entry{Type: HostBegun, Time: w.fleet.Now().UTC(), Host: w.host.Name, Wave: w.wave, Transaction: w.transaction}); err != nil {
 			return w.result(Skipped, "not begun: "+err.Error(), "nothing was changed")

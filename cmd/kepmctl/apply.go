@@ -162,7 +162,11 @@ func (a *app) carryOut(hard, stop context.Context, r planned, p *plans.Plan, f a
 		return &advised{fmt.Errorf("%w: no host was touched", err), "name another place with --state DIR"}
 	}
 	defer run.Close()
-	return a.goOn(hard, r, run, o, f.planFlags, f.kept)
+	err = a.goOn(hard, r, run, o, f.planFlags, f.kept)
+	if _, unfit := errors.AsType[*plans.UnfitError](err); unfit { // no host was touched: there is nothing to resume
+		err = errors.Join(err, run.Discard())
+	}
+	return err
 }
 
 // verdict is the exit code of an apply: the first of 6, 5, 7, 3 that holds.

@@ -85,7 +85,7 @@ func (a *app) resume(name string, f resumeFlags) error {
 			earlier.Approve(e)
 		}
 	}
-	f.change = earlier.Change
+	f.change, f.requireProof = earlier.Change, f.requireProof || earlier.RequireProof
 	o := a.applyOptions(stop, f.planFlags, f.runFlags)
 	o.Earlier = earlier
 	return a.goOn(hard, r, run, o, f.planFlags, true)

@@ -65,7 +65,7 @@ func (a *app) applyOptions(stop context.Context, p planFlags, f runFlags) plans.
 
 // goOn begins an attempt of a run and carries it to its end.
 func (a *app) goOn(hard context.Context, r planned, run *runs.Run, o plans.ApplyOptions, f planFlags, kept bool) error {
-	begun := plans.Entry{Type: plans.RunBegun, Time: a.now().UTC(), By: a.me(), Change: o.Earlier.Change, Attempt: o.Earlier.Attempts + 1}
+	begun := plans.Entry{Type: plans.RunBegun, Time: a.now().UTC(), By: a.me(), Change: o.Earlier.Change, Attempt: o.Earlier.Attempts + 1, RequireProof: o.RequireProof}
 	if err := run.Record(begun); err != nil {
 		return &advised{fmt.Errorf("%w: no host was touched", err), "name another place with --state DIR"}
 	}

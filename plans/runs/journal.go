@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -50,6 +51,9 @@ const headLayout = "%010d %s\n"
 
 func readHead(dir string) head {
 	var h head
+	if regular(filepath.Join(dir, headFile)) != nil {
+		return h
+	}
 	b, err := os.ReadFile(filepath.Join(dir, headFile))
 	if err != nil {
 		return head{}
@@ -60,8 +64,20 @@ func readHead(dir string) head {
 	return h
 }
 
+// regular refuses links, devices and pipes: the directory may be shared.
+func regular(path string) error {
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	return err
+}
+
 // readJournal is the journal up to its last whole line.
 func readJournal(dir string) ([]byte, error) {
+	if err := regular(filepath.Join(dir, journalFile)); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(filepath.Join(dir, journalFile))
 	if err != nil {
 		return nil, err
@@ -116,6 +132,11 @@ func openJournal(dir, seed string, text []byte) (*journal, error) {
 		j.prev = hash(bytes.TrimSuffix(raw, []byte("\n")))
 	}
 	var err error
+	for _, name := range []string{journalFile, headFile} {
+		if err := regular(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("open the journal: %w", err)
+		}
+	}
 	if j.file, err = os.OpenFile(filepath.Join(dir, journalFile), os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
 		err = j.file.Truncate(int64(len(text)))
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -145,14 +146,36 @@ func read(state, run string) (*Run, error) {
 
 // load reads the journal's whole lines.
 func (r *Run) load() ([]byte, error) {
+	h := readHead(r.dir) // first: the journal may grow meanwhile
 	text, err := readJournal(r.dir)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal of run %s: %w", r.Name, err)
 	}
-	if r.Entries, err = verify(text, seed(r.Plan), readHead(r.dir)); err != nil {
+	if r.Entries, err = verify(text, seed(r.Plan), h); err == nil {
+		err = r.ours()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the journal of run %s: %w", r.Name, err)
 	}
 	return text, nil
+}
+
+// ours checks that the transactions are the run's own: their names are directories on
+// hosts.
+func (r *Run) ours() error {
+	for i, e := range r.Entries {
+		own := e.Transaction == r.Name || (strings.HasPrefix(e.Transaction, r.Name+"-") && provider.ValidRun(e.Transaction))
+		if (e.Type == plans.HostBegun && !own) || (e.Type == plans.RunBegun && e.Attempt < 1) {
+			return fmt.Errorf("line %d: %w: it is none of this run", i+1, ErrBroken)
+		}
+	}
+	return nil
+}
+
+// Discard takes the run away: nothing was done in it.
+func (r *Run) Discard() error {
+	r.Close()
+	return os.RemoveAll(r.dir)
 }
 
 // AtWork says whether another process is at work on the run.

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -21,7 +22,7 @@ func aPlan() *plans.Plan {
 }
 
 func entry(n int) plans.Entry {
-	return plans.Entry{Type: plans.HostBegun, Time: time.Unix(int64(n), 0).UTC(), Host: fmt.Sprint("h", n)}
+	return plans.Entry{Type: plans.HostBegun, Time: time.Unix(int64(n), 0).UTC(), Host: fmt.Sprint("h", n), Transaction: "r"}
 }
 
 // begun is a state directory with a run "r" of so many entries.
@@ -97,6 +98,7 @@ func TestBrokenJournal(t *testing.T) {
 		"last missing":  {func(l []string) []string { return l[:3] }, false},
 		"all missing":   {func([]string) []string { return nil }, false},
 		"doubled":       {func(l []string) []string { return append(l, l[3]) }, false},
+		"forged":        {func(l []string) []string { return append(l, forged(l[3])) }, false},
 		"nonsense":      {func(l []string) []string { return append(l, "x\n") }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,6 +148,17 @@ func TestCreateRefuses(t *testing.T) {
 			t.Errorf("opened %q", name)
 		}
 	}
+}
+
+// forged is a line that follows another in the chain, and names a directory of its own.
+func forged(before string) string {
+	e := entry(4)
+	e.Transaction = "../../tmp/x"
+	b, err := json.Marshal(line{Seq: 5, Prev: hash([]byte(strings.TrimSuffix(before, "\n"))), Entry: e})
+	if err != nil {
+		panic(err)
+	}
+	return string(b) + "\n"
 }
 
 func FuzzJournal(f *testing.F) {
