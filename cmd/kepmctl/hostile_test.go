@@ -194,7 +194,7 @@ connection "ssh" "c" {
   private_key_file = "key"
   known_hosts_file = "known_hosts"
   connect_timeout  = "10s"
-  command_timeout  = "10s"
+  command_timeout  = "25s"
 }
 baseline "b" {
   settings { log_level = "Warning" }
