@@ -56,8 +56,8 @@ type waiting func(func())
 func notLong(wait func()) { wait() }
 
 const (
-	long     = 500 * time.Millisecond // after which a slot is lent
-	mostLent = 2048                   // at once: each is a socket
+	long      = 500 * time.Millisecond // after which a slot is lent
+	leastLent = 16                     // of slots that may be lent at once, where parallel is smaller
 )
 
 // eachPatiently is each for work that waits: hosts that do not answer must not hold
@@ -65,6 +65,7 @@ const (
 // than half a second not counted.
 func eachPatiently(ctx context.Context, n, parallel int, work func(context.Context, int, waiting)) {
 	slots := make(chan struct{}, max(parallel, 1))
+	most := int64(max(parallel, leastLent)) // a machine that is itself too slow must not dial ever more
 	var group sync.WaitGroup
 	var next, lent atomic.Int64
 	var worker func()
@@ -80,7 +81,7 @@ func eachPatiently(ctx context.Context, n, parallel int, work func(context.Conte
 				<-slots
 				return
 			}
-			work(ctx, i, func(wait func()) { lend(slots, &lent, wait, func() { group.Go(worker) }) })
+			work(ctx, i, func(wait func()) { lend(slots, &lent, most, wait, func() { group.Go(worker) }) })
 			<-slots
 		}
 	}
@@ -92,10 +93,10 @@ func eachPatiently(ctx context.Context, n, parallel int, work func(context.Conte
 
 // lend gives the slot to another worker if the wait is long, and takes one again
 // after it.
-func lend(slots chan struct{}, lent *atomic.Int64, wait, another func()) {
+func lend(slots chan struct{}, lent *atomic.Int64, most int64, wait, another func()) {
 	over := make(chan bool, 1)
 	timer := time.AfterFunc(long, func() {
-		if lent.Add(1) > mostLent {
+		if lent.Add(1) > most {
 			lent.Add(-1)
 			over <- false
 			return
