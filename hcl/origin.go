@@ -272,6 +272,8 @@ func (r *reading) wrongHost(s *origin, found inventory.Host) string {
 	switch {
 	case !hostName.MatchString(found.Name) || len(found.Name) > maxHostBytes:
 		return s.address + " has names that are no host names"
+	case found.Hidden:
+		return s.address + " has their address, port or connection in a vault or a template, so how to reach them is not known"
 	case found.Address != "" && !validAddress(found.Address):
 		return s.address + " has addresses that are neither host names nor IP addresses"
 	case found.Port < 0 || found.Port > maxPort:

@@ -29,6 +29,7 @@ type Host struct {
 	OS         string // as the source writes it; empty: not said
 	Connection string // "ssh" or "winrm"; empty: not said; anything else is no way to a machine
 	Labels     map[string]string
+	Hidden     bool // its address or port is in a vault or a template: how to reach it is not known
 }
 
 // An Inventory is what a source holds, hosts by name, and what of it was left out.
@@ -57,12 +58,12 @@ func groupLabel(group string) string { return "group_" + noName.ReplaceAllString
 // secretName says whether a variable's name speaks of a secret.
 func secretName(name string) bool {
 	name = strings.ToLower(name)
-	for _, word := range []string{"pass", "secret", "token", "credential", "private"} {
+	for _, word := range []string{"pass", "pwd", "secret", "token", "credential", "private"} {
 		if strings.Contains(name, word) {
 			return true
 		}
 	}
-	return strings.HasSuffix(name, "key")
+	return strings.HasSuffix(name, "key") || strings.HasSuffix(name, "keyfile")
 }
 
 // sorted are the hosts by name, and the names of labels that were skipped once each.

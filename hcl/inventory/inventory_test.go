@@ -157,6 +157,7 @@ func TestHosts(t *testing.T) {
 a ansible_host=10.0.0.1 ansible_port=2222 ansible_user=deploy site=par1 db_password=hunter2 note="{{ x }}"
 b ansible_connection=winrm
 c ansible_connection=local
+d ansible_host="{{ elsewhere }}"
 [web-1.x]
 a
 `,
@@ -176,13 +177,14 @@ a
 			{Name: "a", Address: "10.0.0.1", Port: 2222, User: "deploy", Labels: web(map[string]string{"site": "par1", "group_web-1_x": "true"})},
 			{Name: "b", Connection: "winrm", Labels: web(map[string]string{"plain": "1"})},
 			{Name: "c", Connection: "local", Labels: web(map[string]string{})},
+			{Name: "d", Hidden: true, Labels: web(map[string]string{})},
 		},
-		Vaulted: 4, Templates: 1, Skipped: []string{`"db_password"`},
+		Vaulted: 5, Templates: 2, Skipped: []string{`"db_password"`},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if text := strings.Join(got.Warnings(), "\n"); strings.Contains(text, "hunter2") || !strings.Contains(text, "4 values are in an Ansible vault") {
+	if text := strings.Join(got.Warnings(), "\n"); strings.Contains(text, "hunter2") || !strings.Contains(text, "5 values are in an Ansible vault") {
 		t.Error(text)
 	}
 }

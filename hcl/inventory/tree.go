@@ -204,17 +204,22 @@ var ways = map[string]string{
 	"winrm": "winrm", "psrp": "winrm", "ansible.builtin.winrm": "winrm", "ansible.builtin.psrp": "winrm",
 }
 
+// reaches are the variables without which another machine might be dialled.
+var reaches = map[string]bool{"ansible_host": true, "ansible_ssh_host": true, "ansible_port": true, "ansible_ssh_port": true, "ansible_connection": true}
+
 // ansibleHost reads a host's variables: those of the connection, and labels.
 func (i *Inventory) ansibleHost(name string, vars map[string]any) (Host, error) {
 	h := Host{Name: name, Labels: map[string]string{}}
 	for _, key := range names(vars) {
 		if _, secret := vars[key].(vaulted); secret {
 			i.Vaulted++
+			h.Hidden = h.Hidden || reaches[key]
 			continue
 		}
 		value, ok := scalar(vars[key])
 		if strings.Contains(value, "{{") || strings.Contains(value, "{%") {
 			i.Templates++
+			h.Hidden = h.Hidden || reaches[key]
 			continue
 		}
 		switch own := strings.HasPrefix(key, "ansible_"); {
