@@ -2,7 +2,6 @@ package hcl
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -10,41 +9,11 @@ import (
 	"github.com/kepmctl/kepmctl/provider"
 )
 
-// A Share is a number of hosts, or a percentage of them.
-type Share struct {
-	Value   int  // hosts, or percent from 0 to 100
-	Percent bool // whether Value is a percentage
-}
-
-// Of is the share of n hosts, rounded down.
-func (s Share) Of(n int) int {
-	if s.Percent {
-		return n * s.Value / 100
-	}
-	return s.Value
-}
-
-// up is the share of n hosts, rounded up.
-func (s Share) up(n int) int {
-	if s.Percent {
-		return (n*s.Value + 99) / 100
-	}
-	return s.Value
-}
-
-// String is the share as written: "3", "30%".
-func (s Share) String() string {
-	if s.Percent {
-		return strconv.Itoa(s.Value) + "%"
-	}
-	return strconv.Itoa(s.Value)
-}
-
 var percentage = regexp.MustCompile(`^(100|[0-9]{1,2})%$`)
 
 // maxUnreachable reads kepmctl's max_unreachable; none is 0.
-func (r *reading) maxUnreachable() Share {
-	var share Share
+func (r *reading) maxUnreachable() provider.Share {
+	var share provider.Share
 	for _, b := range r.blocks["kepmctl"] {
 		share, _ = r.attrs(b).share("max_unreachable", 0)
 	}

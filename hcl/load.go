@@ -58,7 +58,7 @@ func (o Options) env(name string) (string, bool) {
 type Config struct {
 	Goals          []provider.Goal // hosts of at least one assignment, by name; wants by control
 	Hosts          []Host          // all hosts, by name
-	MaxUnreachable Share           // silent hosts that a run tolerates
+	MaxUnreachable provider.Share  // silent hosts that a run tolerates
 	Rollouts       []Rollout       // that assignments name, by name
 	Selected       *Selected       // of which part of everything this is; nil: it is everything
 

@@ -62,7 +62,7 @@ func TestExample(t *testing.T) {
 	if got := text(t, d); got != "" {
 		t.Fatalf("diagnostics:\n%s", got)
 	}
-	if config.MaxUnreachable != (Share{30, true}) || config.Rollouts[0].Parallelism != 10 {
+	if config.MaxUnreachable != (provider.Share{Value: 30, Percent: true}) || config.Rollouts[0].Parallelism != 10 {
 		t.Errorf("max_unreachable %v, rollouts %+v", config.MaxUnreachable, config.Rollouts)
 	}
 	var names []string

@@ -356,8 +356,8 @@ rollout "r" {
 	window := Window{Days: []string{"tue", "wed"}, From: "22:00", To: "04:00"}
 	in := func(zone string) []Window { w := window; w.Zone = zone; return []Window{w} }
 	want := []Rollout{{
-		Name: "r", Parallelism: 50, MaxFailed: Share{Value: 3}, MaxUnreachable: Share{5, true}, Keep: 7,
-		Waves:  []Wave{{"canary", &Share{Value: 2}, 5 * time.Minute, true}, {"half", &Share{50, true}, 0, false}},
+		Name: "r", Parallelism: 50, MaxFailed: provider.Share{Value: 3}, MaxUnreachable: provider.Share{Value: 5, Percent: true}, Keep: 7,
+		Waves:  []Wave{{"canary", &provider.Share{Value: 2}, 5 * time.Minute, true}, {"half", &provider.Share{Value: 50, Percent: true}, 0, false}},
 		Limits: []Limit{{"cluster", 2}},
 		Places: map[string]Place{
 			"a": {Fits: []bool{true, true}, Limits: []string{"x"}, Windows: in("Europe/Paris")},

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kepmctl/kepmctl/provider"
 )
 
 // Options of a rollout that the configuration does not set.
@@ -26,8 +28,8 @@ const (
 type Rollout struct {
 	Name           string
 	Parallelism    int
-	MaxFailed      Share
-	MaxUnreachable Share
+	MaxFailed      provider.Share
+	MaxUnreachable provider.Share
 	Keep           int
 	Waves          []Wave
 	Limits         []Limit
@@ -37,7 +39,7 @@ type Rollout struct {
 // A Wave is a wave block.
 type Wave struct {
 	Name    string
-	Size    *Share // nil: all that fit
+	Size    *provider.Share // nil: all that fit
 	Soak    time.Duration
 	Approve bool // a person must approve the next wave
 }
@@ -78,7 +80,7 @@ func (r *reading) readRollouts() {
 		a := r.attrs(b)
 		one := rollout{body: a, confirm: a.timeoutOr("confirm_timeout", defaultConfirmTimeout)}
 		one.Name, one.Parallelism, one.Keep = b.Labels[0], defaultParallelism, defaultKeep
-		one.MaxFailed, one.MaxUnreachable = Share{2, true}, Share{10, true}
+		one.MaxFailed, one.MaxUnreachable = provider.Share{Value: 2, Percent: true}, provider.Share{Value: 10, Percent: true}
 		if n, ok := a.number("parallelism", 1, maxParallelism); ok {
 			one.Parallelism = n
 		}
@@ -153,23 +155,23 @@ func (r *reading) checkWindow(a attrs) {
 }
 
 // share reads a number of hosts, or a percentage of them in quotes.
-func (a attrs) share(name string, least int) (Share, bool) {
+func (a attrs) share(name string, least int) (provider.Share, bool) {
 	v, ok := a.value(name)
 	if !ok {
-		return Share{}, false
+		return provider.Share{}, false
 	}
 	if v.Type() == cty.Number {
 		n, ok := a.number(name, least, maxHosts)
-		return Share{Value: n}, ok
+		return provider.Share{Value: n}, ok
 	}
 	if v.Type() == cty.String && percentage.MatchString(v.AsString()) {
 		n, _ := strconv.Atoi(strings.TrimSuffix(v.AsString(), "%"))
 		if n >= least {
-			return Share{n, true}, true
+			return provider.Share{Value: n, Percent: true}, true
 		}
 	}
 	a.wrong(name, "Write a number of hosts, or a share in quotes, such as \"30%%\".")
-	return Share{}, false
+	return provider.Share{}, false
 }
 
 // placed are the rollouts in use, each with the place of its hosts.

@@ -73,7 +73,7 @@ func (c *Config) Select(s Selection) (*Config, Diagnostics) {
 		return nil, tidy
 	}
 	if size != nil {
-		chosen = sample(chosen, size.up(len(chosen)), s.Seed)
+		chosen = sample(chosen, size.Up(len(chosen)), s.Seed)
 	}
 	return c.only(chosen), tidy
 }
@@ -216,7 +216,7 @@ func (r *reading) holding(condition attrs, chosen []choice) []choice {
 }
 
 // sampleSize reads --sample; nil: none is drawn.
-func (r *reading) sampleSize(text string) *Share {
+func (r *reading) sampleSize(text string) *provider.Share {
 	if text == "" {
 		return nil
 	}
@@ -226,5 +226,5 @@ func (r *reading) sampleSize(text string) *Share {
 		r.d.errorf(r.flagged("--sample", []string{text})[0].Ptr(), "Not a size of a sample", "Write a number of hosts from 1 on, or a share from 1%% to 100%%: --sample 10, --sample 5%%.")
 		return nil
 	}
-	return &Share{Value: n, Percent: percent}
+	return &provider.Share{Value: n, Percent: percent}
 }

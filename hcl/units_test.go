@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kepmctl/kepmctl/provider"
 )
 
 func TestReadDir(t *testing.T) {
@@ -102,15 +104,15 @@ func TestRequiredVersion(t *testing.T) {
 
 func TestShare(t *testing.T) {
 	for _, c := range []struct {
-		share Share
+		share provider.Share
 		n, of int
 		text  string
 	}{
-		{Share{30, true}, 10, 3, "30%"},
-		{Share{30, true}, 9, 2, "30%"},
-		{Share{100, true}, 7, 7, "100%"},
-		{Share{5, false}, 2, 5, "5"},
-		{Share{}, 100, 0, "0"},
+		{provider.Share{Value: 30, Percent: true}, 10, 3, "30%"},
+		{provider.Share{Value: 30, Percent: true}, 9, 2, "30%"},
+		{provider.Share{Value: 100, Percent: true}, 7, 7, "100%"},
+		{provider.Share{Value: 5, Percent: false}, 2, 5, "5"},
+		{provider.Share{}, 100, 0, "0"},
 	} {
 		if got := c.share.Of(c.n); got != c.of || c.share.String() != c.text {
 			t.Errorf("%v of %d: %d, want %d", c.share, c.n, got, c.of)

@@ -12,22 +12,22 @@ import (
 
 // A Rollout is how a set of hosts is changed: wave after wave, within budgets.
 type Rollout struct {
-	Name           string  `json:"name"`
-	Parallelism    int     `json:"parallelism"`     // hosts in flight
-	MaxFailed      Share   `json:"max_failed"`      // of the hosts of the waves begun so far; one more stops
-	MaxUnreachable Share   `json:"max_unreachable"` // likewise
-	Keep           int     `json:"keep"`            // before-images of so many runs stay on a host
-	Waves          []Wave  `json:"waves"`
-	Limits         []Limit `json:"limits,omitempty"`
+	Name           string         `json:"name"`
+	Parallelism    int            `json:"parallelism"`     // hosts in flight
+	MaxFailed      provider.Share `json:"max_failed"`      // of the hosts of the waves begun so far; one more stops
+	MaxUnreachable provider.Share `json:"max_unreachable"` // likewise
+	Keep           int            `json:"keep"`            // before-images of so many runs stay on a host
+	Waves          []Wave         `json:"waves"`
+	Limits         []Limit        `json:"limits,omitempty"`
 }
 
 // A Wave is a part of a rollout's hosts. The next one begins when the last has
 // passed its soak.
 type Wave struct {
-	Name    string  `json:"name"`
-	Size    *Share  `json:"size,omitempty"`    // of the rollout's hosts, rounded up; none: all that fit
-	Soak    float64 `json:"soak,omitempty"`    // seconds until the second look
-	Approve bool    `json:"approve,omitempty"` // the next wave waits for a person
+	Name    string          `json:"name"`
+	Size    *provider.Share `json:"size,omitempty"`    // of the rollout's hosts, rounded up; none: all that fit
+	Soak    float64         `json:"soak,omitempty"`    // seconds until the second look
+	Approve bool            `json:"approve,omitempty"` // the next wave waits for a person
 }
 
 // A Limit is how many hosts with one value of a label may be in flight.
@@ -62,13 +62,13 @@ const (
 // Careful is the rollout of hosts that name none, in a fleet of so many.
 func Careful(fleet int) Rollout {
 	const most = 10 // in a smaller fleet a person sees each host
-	r := Rollout{Name: "careful", Parallelism: DefaultParallelism, MaxFailed: Share{2, true}, MaxUnreachable: Share{10, true}, Keep: DefaultKeep}
+	r := Rollout{Name: "careful", Parallelism: DefaultParallelism, MaxFailed: provider.Share{Value: 2, Percent: true}, MaxUnreachable: provider.Share{Value: 10, Percent: true}, Keep: DefaultKeep}
 	if fleet <= most {
-		r.MaxFailed, r.MaxUnreachable = Share{100, true}, Share{100, true}
+		r.MaxFailed, r.MaxUnreachable = provider.Share{Value: 100, Percent: true}, provider.Share{Value: 100, Percent: true}
 		r.Waves = []Wave{{Name: "all"}}
 		return r
 	}
-	r.Waves = []Wave{{Name: "first", Size: &Share{Value: 1}}, {Name: "tenth", Size: &Share{10, true}}, {Name: "rest"}}
+	r.Waves = []Wave{{Name: "first", Size: &provider.Share{Value: 1}}, {Name: "tenth", Size: &provider.Share{Value: 10, Percent: true}}, {Name: "rest"}}
 	return r
 }
 

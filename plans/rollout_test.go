@@ -103,7 +103,7 @@ func waves(p *Plan) string {
 func all(i int) Place { return Place{} }
 
 func TestPlace(t *testing.T) {
-	size := func(n int) *Share { return &Share{Value: n} }
+	size := func(n int) *provider.Share { return &provider.Share{Value: n} }
 	for name, c := range map[string]struct {
 		hosts int
 		waves []Wave
@@ -112,12 +112,12 @@ func TestPlace(t *testing.T) {
 	}{
 		"ten hosts without a rollout":    {10, nil, nil, "careful/all:10"},
 		"eleven hosts without a rollout": {11, nil, nil, "careful/first:1 careful/tenth:2 careful/rest:8"},
-		"a number, a share, the rest":    {30, []Wave{{Name: "a", Size: size(2)}, {Name: "b", Size: &Share{10, true}}, {Name: "c"}}, all, "r/a:2 r/b:3 r/c:25"},
+		"a number, a share, the rest":    {30, []Wave{{Name: "a", Size: size(2)}, {Name: "b", Size: &provider.Share{Value: 10, Percent: true}}, {Name: "c"}}, all, "r/a:2 r/b:3 r/c:25"},
 		"what is left gets a wave":       {5, []Wave{{Name: "a", Size: size(2)}}, all, "r/a:2 r/rest:3"},
 		"even where that name is taken":  {5, []Wave{{Name: "rest", Size: size(2)}}, all, "r/rest:2 r/the_rest:3"},
 		"candidates and a size":          {9, []Wave{{Name: "a", Size: size(2)}, {Name: "b"}}, func(i int) Place { return Place{Fits: []bool{i > 5, true}} }, "r/a:2 r/b:7"},
 		"too large a size":               {3, []Wave{{Name: "a", Size: size(99)}, {Name: "b"}}, all, "r/a:3 r/b:0"},
-		"a share is rounded up":          {3, []Wave{{Name: "a", Size: &Share{1, true}}, {Name: "b"}}, all, "r/a:1 r/b:2"},
+		"a share is rounded up":          {3, []Wave{{Name: "a", Size: &provider.Share{Value: 1, Percent: true}}, {Name: "b"}}, all, "r/a:1 r/b:2"},
 	} {
 		p := newLab(c.hosts).plan(t, Rollout{Waves: c.waves}, c.place)
 		if got := waves(p); got != c.want {
@@ -167,7 +167,7 @@ func TestCutOffBeforeItBegan(t *testing.T) {
 
 // The first hosts are like the fleet: a third of each kind in a third of the hosts.
 func TestSpread(t *testing.T) {
-	p := newLab(60).plan(t, Rollout{Waves: []Wave{{Name: "a", Size: &Share{Value: 20}}, {Name: "b"}}},
+	p := newLab(60).plan(t, Rollout{Waves: []Wave{{Name: "a", Size: &provider.Share{Value: 20}}, {Name: "b"}}},
 		func(i int) Place { return Place{Spread: []string{"x", "y", "x", "z"}[i%4]} })
 	got := map[int]int{}
 	for i, h := range p.Hosts {
@@ -182,7 +182,7 @@ func TestSpread(t *testing.T) {
 
 func TestBudgetStops(t *testing.T) {
 	l := newLab(40)
-	p := l.plan(t, Rollout{MaxFailed: Share{10, true}, Waves: []Wave{{Name: "canary", Size: &Share{Value: 10}}, {Name: "rest"}}}, nil)
+	p := l.plan(t, Rollout{MaxFailed: provider.Share{Value: 10, Percent: true}, Waves: []Wave{{Name: "canary", Size: &provider.Share{Value: 10}}, {Name: "rest"}}}, nil)
 	bad := false
 	for _, h := range p.Hosts { // one of the canaries, and all of the rest
 		if h.Turn.Wave == 1 || !bad {
@@ -223,7 +223,7 @@ func TestBudgetStops(t *testing.T) {
 // A dead network is not a broken fleet: it has a budget of its own.
 func TestUnreachableHasItsOwnBudget(t *testing.T) {
 	l := newLab(10)
-	p := l.plan(t, Rollout{MaxUnreachable: Share{Value: 2}, Waves: []Wave{{Name: "all"}}}, nil)
+	p := l.plan(t, Rollout{MaxUnreachable: provider.Share{Value: 2}, Waves: []Wave{{Name: "all"}}}, nil)
 	for _, h := range l.hosts {
 		h.dialErr = &transport.Error{Kind: transport.ErrUnreachable, Doing: "dial"}
 	}
@@ -235,7 +235,7 @@ func TestUnreachableHasItsOwnBudget(t *testing.T) {
 
 func TestApproval(t *testing.T) {
 	l := newLab(4)
-	p := l.plan(t, Rollout{Waves: []Wave{{Name: "a", Size: &Share{Value: 1}, Approve: true}, {Name: "b"}}}, nil)
+	p := l.plan(t, Rollout{Waves: []Wave{{Name: "a", Size: &provider.Share{Value: 1}, Approve: true}, {Name: "b"}}}, nil)
 	out := l.apply(t, p, nil)
 	if len(out.Stops) != 1 || out.Stops[0].Kind != StopApproval || out.Count(Done) != 1 || out.Count(Skipped) != 3 {
 		t.Fatalf("%+v", out)
@@ -254,7 +254,7 @@ func TestApproval(t *testing.T) {
 // A wave soaks, is looked at again, and what somebody changed meanwhile is a failure.
 func TestSoak(t *testing.T) {
 	l := newLab(3)
-	p := l.plan(t, Rollout{Waves: []Wave{{Name: "a", Size: &Share{Value: 1}, Soak: 0.01}, {Name: "b"}}}, nil)
+	p := l.plan(t, Rollout{Waves: []Wave{{Name: "a", Size: &provider.Share{Value: 1}, Soak: 0.01}, {Name: "b"}}}, nil)
 	for _, h := range p.Hosts {
 		if h.Turn.Wave == 0 {
 			l.hosts[h.Name].turns = 3 // the plan's look, the second, the proof's
@@ -308,7 +308,7 @@ func TestClosedWindowPauses(t *testing.T) {
 // and commits what is still open, and begins again what went back.
 func TestRecover(t *testing.T) {
 	l := newLab(5)
-	p := l.plan(t, Rollout{Parallelism: 5, MaxFailed: Share{100, true}, Waves: []Wave{{Name: "all"}}}, nil)
+	p := l.plan(t, Rollout{Parallelism: 5, MaxFailed: provider.Share{Value: 100, Percent: true}, Waves: []Wave{{Name: "all"}}}, nil)
 	for _, h := range l.hosts {
 		h.stays = true
 	}

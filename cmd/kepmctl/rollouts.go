@@ -15,9 +15,9 @@ func (a *app) terms(r planned, f planFlags) plans.Terms {
 		spread[h.Name] = string(h.OS) + "/" + h.Labels["site"]
 	}
 	for n, r := range config.Rollouts {
-		to := plans.Rollout{Name: r.Name, Parallelism: r.Parallelism, MaxFailed: plans.Share(r.MaxFailed), MaxUnreachable: plans.Share(r.MaxUnreachable), Keep: r.Keep}
+		to := plans.Rollout{Name: r.Name, Parallelism: r.Parallelism, MaxFailed: r.MaxFailed, MaxUnreachable: r.MaxUnreachable, Keep: r.Keep}
 		for _, w := range r.Waves {
-			to.Waves = append(to.Waves, plans.Wave{Name: w.Name, Size: (*plans.Share)(w.Size), Soak: w.Soak.Seconds(), Approve: w.Approve})
+			to.Waves = append(to.Waves, plans.Wave{Name: w.Name, Size: w.Size, Soak: w.Soak.Seconds(), Approve: w.Approve})
 		}
 		for _, l := range r.Limits {
 			to.Limits = append(to.Limits, plans.Limit(l))

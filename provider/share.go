@@ -1,4 +1,4 @@
-package plans
+package provider
 
 import (
 	"encoding/json"
