@@ -25,6 +25,15 @@ type ApplyOptions struct {
 	Earlier       Progress          // of the run that is resumed; zero: it is new
 }
 
+// record writes an entry of this instant down, if there is a journal.
+func (o ApplyOptions) record(now time.Time, e Entry) error {
+	if o.Record == nil {
+		return nil
+	}
+	e.Time = now.UTC()
+	return o.Record(e)
+}
+
 // transaction names the run's transaction on hosts: each attempt has its own.
 func (o ApplyOptions) transaction() string {
 	if o.Earlier.Attempts == 0 {

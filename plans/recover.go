@@ -52,9 +52,7 @@ func (f Fleet) recover(ctx context.Context, p *Plan, hosts []HostPlan, o *ApplyO
 		default:
 			o.Earlier.Results[name] = r
 			w := p.Rollouts[open[i].Turn.Rollout]
-			if o.Record != nil {
-				_ = o.Record(Entry{Type: HostEnded, Time: f.Now().UTC(), Host: name, Rollout: w.Name, Wave: w.Waves[open[i].Turn.Wave].Name, Result: &r}) // the host says it again when asked again
-			}
+			_ = o.record(f.Now(), Entry{Type: HostEnded, Host: name, Rollout: w.Name, Wave: w.Waves[open[i].Turn.Wave].Name, Result: &r}) // the host says it again when asked again
 		}
 	}
 	return undone

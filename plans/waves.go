@@ -235,13 +235,7 @@ func (c *course) limits(i int) []limited {
 	return list
 }
 
-func (c *course) record(e Entry) error {
-	if c.options.Record == nil {
-		return nil
-	}
-	e.Time = c.fleet.Now().UTC()
-	return c.options.Record(e)
-}
+func (c *course) record(e Entry) error { return c.options.record(c.fleet.Now(), e) }
 
 func (c *course) count(r Result, n int) {
 	c.mu.Lock()

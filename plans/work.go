@@ -81,10 +81,8 @@ func (w *work) transact(ctx context.Context, tx provider.Transaction, before pro
 	if next, open := w.plan.opens(w.host, w.fleet.Now(), tx.Limit()); !open {
 		return closed(w.host.Name, next)
 	}
-	if w.options.Record != nil {
-		if err := w.options.Record(Entry{Type: HostBegun, Time: w.fleet.Now().UTC(), Host: w.host.Name, Wave: w.wave, Transaction: w.transaction}); err != nil {
-			return w.result(Skipped, "not begun: "+err.Error(), "nothing was changed")
-		}
+	if err := w.options.record(w.fleet.Now(), Entry{Type: HostBegun, Host: w.host.Name, Wave: w.wave, Transaction: w.transaction}); err != nil {
+		return w.result(Skipped, "not begun: "+err.Error(), "nothing was changed")
 	}
 	w.step("changing")
 	w.patience(tx.Limit())

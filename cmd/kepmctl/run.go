@@ -126,13 +126,19 @@ func (a *app) showOutcome(p *plans.Plan, outcome plans.Outcome, f planFlags, kep
 // openRun takes a run up again; that another process has it is an exit of its own.
 func openRun(state, name string) (*runs.Run, error) {
 	run, err := runs.Open(state, name)
-	switch {
-	case errors.Is(err, runs.ErrLocked):
+	if errors.Is(err, runs.ErrLocked) {
 		return nil, &exit{exitLocked, &advised{err, "wait for it, or stop it: kepmctl runs stop " + name}}
-	case errors.Is(err, runs.ErrUnknown):
-		return nil, &advised{err, "kepmctl runs lists them; --state DIR names another place"}
-	case errors.Is(err, runs.ErrBroken):
-		return nil, &advised{err, "what it says cannot be trusted: find out who changed it, then make a new plan"}
 	}
-	return run, err
+	return run, adviseRun(err)
+}
+
+// adviseRun says what to do about a run that cannot be read.
+func adviseRun(err error) error {
+	switch {
+	case errors.Is(err, runs.ErrUnknown):
+		return &advised{err, "kepmctl runs lists them; --state DIR names another place"}
+	case errors.Is(err, runs.ErrBroken):
+		return &advised{err, "what it says cannot be trusted: find out who changed it, then make a new plan"}
+	}
+	return err
 }

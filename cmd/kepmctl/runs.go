@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -43,9 +42,9 @@ func (a *app) showRunCommand() *cobra.Command {
 			if err := p.check(); err != nil {
 				return err
 			}
-			run, err := readRun(f.state, args[0])
+			run, err := runs.Read(f.state, args[0])
 			if err != nil {
-				return err
+				return adviseRun(err)
 			}
 			outcome := plans.Replay(run.Entries).Outcome(run.Name, run.Plan)
 			if a.lines != nil {
@@ -73,9 +72,9 @@ func (a *app) stopRunCommand() *cobra.Command {
 		Example: "  kepmctl runs stop 20261125t220000z-5f3a9c",
 		Args:    exactly(1, "the name of the run: kepmctl runs lists them"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			run, err := readRun(f.state, args[0])
+			run, err := runs.Read(f.state, args[0])
 			if err != nil {
-				return err
+				return adviseRun(err)
 			}
 			if !run.AtWork() {
 				return fmt.Errorf("stop run %s: no kepmctl is at work on it", run.Name)
@@ -89,17 +88,6 @@ func (a *app) stopRunCommand() *cobra.Command {
 	}
 	f.registerState(a, cmd)
 	return cmd
-}
-
-func readRun(state, name string) (*runs.Run, error) {
-	run, err := runs.Read(state, name)
-	switch {
-	case errors.Is(err, runs.ErrUnknown):
-		return nil, &advised{err, "kepmctl runs lists them; --state DIR names another place"}
-	case errors.Is(err, runs.ErrBroken):
-		return nil, &advised{err, "what it says cannot be trusted: find out who changed it"}
-	}
-	return run, err
 }
 
 // listRuns shows a line per run; one that cannot be read costs its own line only.
