@@ -44,7 +44,7 @@ demo-systemd: build install-tools ## The same on three real systemd hosts (root 
 	sh examples/demo-nspawn.sh
 
 e2e: install-tools ## Test on real systemd hosts with OpenSSH (root on Debian; about 15 min)
-	KEPM_ALL_SHELLS=1 $(GO) test -timeout 10m -run 'WithoutSystemd|KilledSupervisor' ./provider/posix
+	KEPM_ALL_SHELLS=1 $(GO) test -timeout 10m -run 'WithoutSystemd|KilledSupervisor|TakenBack' ./provider/posix
 	$(GO) test -tags e2e -count 1 -timeout 40m -parallel 8 -v ./cmd/kepmlab/e2e/
 
 bench: ## Time a plan of 20 real hosts against OpenSSH and Ansible (root on Debian)

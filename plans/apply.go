@@ -67,7 +67,7 @@ const planAgain = "make a new plan"
 // by wave; rollouts go side by side. Goals say how hosts are reached. It returns an
 // *UnfitError before any host is touched; whatever happens afterwards is in the outcome.
 func (f Fleet) Apply(ctx context.Context, p *Plan, goals []provider.Goal, o ApplyOptions) (Outcome, error) {
-	reach, err := f.fits(p, goals, len(o.Earlier.begun) == 0)
+	reach, err := f.reaches(p, goals, len(o.Earlier.begun) == 0)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -127,9 +127,15 @@ func (p *Plan) courses(hosts []HostPlan) []*course {
 	return list
 }
 
-// fits checks everything that can be known without asking a host. A run that began
-// in time may be resumed later.
-func (f Fleet) fits(p *Plan, goals []provider.Goal, fresh bool) (map[string]provider.Goal, error) {
+// Fits says whether Apply would begin a plan; if not, it is an *UnfitError.
+func (f Fleet) Fits(p *Plan, goals []provider.Goal) error {
+	_, err := f.reaches(p, goals, true)
+	return err
+}
+
+// reaches checks everything that can be known without asking a host, and says how hosts
+// are reached. A run that began in time may be resumed later.
+func (f Fleet) reaches(p *Plan, goals []provider.Goal, fresh bool) (map[string]provider.Goal, error) {
 	if now := f.Now(); fresh && now.After(p.Expires) {
 		return nil, &UnfitError{Reason: "it expired at " + p.Expires.Format(time.RFC3339), Hint: planAgain}
 	}

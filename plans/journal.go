@@ -7,7 +7,7 @@ import "time"
 type Entry struct {
 	Type    EntryType `json:"type"`
 	Time    time.Time `json:"time"`
-	By      string    `json:"by,omitempty"`      // who, for RunBegun and WaveApproved
+	By      string    `json:"by,omitempty"`      // who, for RunBegun, WaveApproved and RunRolledBack
 	Change  string    `json:"change,omitempty"`  // ticket that the run carries
 	Attempt int       `json:"attempt,omitempty"` // how often the run has begun, for RunBegun
 	// RequireProof says, for RunBegun, that open questions undo: also when it is resumed.
@@ -18,6 +18,7 @@ type Entry struct {
 	Transaction  string  `json:"transaction,omitempty"` // its name on the host, for HostBegun
 	Result       *Result `json:"result,omitempty"`      // for HostEnded
 	Stop         *Stop   `json:"stop,omitempty"`        // for RolloutStopped
+	Rollback     string  `json:"rollback,omitempty"`    // the other run, for RunRolledBack
 }
 
 // EntryType is what an entry tells.
@@ -33,6 +34,7 @@ const (
 	WaveApproved   EntryType = "wave_approved"
 	RolloutStopped EntryType = "rollout_stopped"
 	RunEnded       EntryType = "run_ended"
+	RunRolledBack  EntryType = "run_rolled_back" // another run takes back what this one changed
 )
 
 // Progress is how far a run came.
@@ -47,6 +49,7 @@ type Progress struct {
 	approved     map[step]bool
 	Stopped      []Stop // why rollouts of the last attempt did
 	Ended        bool   // the last attempt came to its end
+	RolledBack   string // the last run that took this one's changes back; empty: none did
 }
 
 // A step is a wave of a rollout, by their names.
@@ -89,6 +92,8 @@ func Replay(entries []Entry) Progress {
 			}
 		case RunEnded:
 			p.Ended = true
+		case RunRolledBack:
+			p.RolledBack = e.Rollback
 		}
 	}
 	return p

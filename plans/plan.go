@@ -24,13 +24,14 @@ const FormatVersion = "1.1"
 // finding stands once; hosts refer to them by index.
 type Plan struct {
 	FormatVersion string             `json:"format_version"`
-	Tool          string             `json:"tool"`                // version that made it
-	Scripts       string             `json:"scripts"`             // digest of the scripts that will carry it out
-	Created       time.Time          `json:"created"`             // UTC
-	Expires       time.Time          `json:"expires"`             // checked when apply starts
-	Complete      bool               `json:"complete"`            // no more hosts were silent than tolerated
-	Recorded      *Recorded          `json:"recorded,omitempty"`  // of a plan from recorded facts
-	Selection     *Selection         `json:"selection,omitempty"` // nil: of every assigned host and control
+	Tool          string             `json:"tool"`                  // version that made it
+	Scripts       string             `json:"scripts"`               // digest of the scripts that will carry it out
+	Created       time.Time          `json:"created"`               // UTC
+	Expires       time.Time          `json:"expires"`               // checked when apply starts
+	Complete      bool               `json:"complete"`              // no more hosts were silent than tolerated
+	Recorded      *Recorded          `json:"recorded,omitempty"`    // of a plan from recorded facts
+	Selection     *Selection         `json:"selection,omitempty"`   // nil: of every assigned host and control
+	RollbackOf    string             `json:"rollback_of,omitempty"` // the run whose changes are taken back
 	Baselines     []Baseline         `json:"baselines"`
 	Changes       []provider.Change  `json:"changes"`
 	Findings      []provider.Finding `json:"findings"` // all that is not compliant
@@ -87,7 +88,8 @@ type HostPlan struct {
 	Compliant int      `json:"compliant"` // how many controls are
 	Findings  []int    `json:"findings,omitempty"`
 	Changes   []int    `json:"changes,omitempty"`
-	Turn      *Turn    `json:"turn,omitempty"` // of a host that has changes
+	Turn      *Turn    `json:"turn,omitempty"`   // of a host that has changes
+	Undoes    string   `json:"undoes,omitempty"` // the transaction whose changes are taken back: these are they, reversed
 }
 
 // A Problem is why a host gave no answer.

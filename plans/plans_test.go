@@ -39,6 +39,8 @@ type standIn struct {
 	turns int  // after so many looks somebody changes it
 	stays bool // its transaction stays ready: a verdict does not arrive
 
+	keepsNothing bool // of what its transactions replaced
+
 	looks   int
 	names   []string // of its transactions
 	before  string   // settings before the transaction
@@ -119,6 +121,12 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 			h.settle(provider.Undo)
 		}
 		return say("phase", "begun"), nil
+	case "kept":
+		if h.keepsNothing {
+			return transport.Output{}, nil
+		}
+		b, err := json.Marshal(provider.Kept{Ending: h.ending, Root: "/opt/keeper", Files: []provider.FileEdit{{Path: "/opt/keeper/appsettings.json", Was: []byte(h.before), Bytes: []byte(h.after)}}})
+		return transport.Output{Stdout: b}, err
 	case "status":
 		return say("phase", string(h.phase), "ending", string(h.ending), "kind", h.fails, "failure", h.fails, "running", "yes", "down", "1500", "supervisor", "process"), nil
 	case "settle":
@@ -188,6 +196,17 @@ func (f family) Read(out transport.Output) (provider.Facts, error) {
 }
 
 func (f family) Meter(string) transport.Script { return transport.Script{Name: "meter"} }
+
+func (f family) Kept(run string) transport.Script {
+	return transport.Script{Name: "kept", Args: []string{run}}
+}
+
+func (f family) ReadKept(out transport.Output) (k provider.Kept, err error) {
+	if len(out.Stdout) > 0 {
+		err = json.Unmarshal(out.Stdout, &k)
+	}
+	return k, err
+}
 
 func (f family) Begin(t provider.Transaction) transport.Script {
 	return transport.Script{Name: "begin", Args: []string{t.Run}, Stdin: t.Files[0].Bytes}

@@ -59,8 +59,7 @@ func (f Fleet) recover(ctx context.Context, p *Plan, hosts []HostPlan, o *ApplyO
 }
 
 // recover follows a transaction that began earlier, and says whether the host is to be
-// begun again. What was before it is no longer known: the plan says what was right, and
-// the rest stays open.
+// begun again.
 func (w *work) recover(ctx context.Context) (r Result, again bool) {
 	if !provider.ValidRun(w.transaction) { // it names a directory on the host
 		return w.result(Failed, "the journal names a transaction that is none", "find out who changed it"), false
@@ -84,16 +83,11 @@ func (w *work) recover(ctx context.Context) (r Result, again bool) {
 		r = w.settled(ctx, state, provider.Commit, provider.Proof{}, false)
 		return r, r.Status == RolledBack && (state.Kind == "" || state.Kind == "verdict")
 	}
-	var todo []provider.Change
-	for _, i := range w.host.Changes {
-		todo = append(todo, w.plan.Changes[i])
+	judge, err := w.judgeAgain(ctx)
+	if err != nil {
+		return w.stillInDoubt(err), false
 	}
-	return w.follow(ctx, func(after provider.Look) provider.Proof {
-		proof := provider.Prove(w.goal, after, after, todo)
-		proof.Contradictions = append(proof.Contradictions, w.plan.worse(w.host, provider.Judge(w.goal, after))...)
-		proof.Open = append(proof.Open, "plug-ins and jobs before the change: kepmctl was interrupted meanwhile")
-		return proof
-	}, false), false
+	return w.follow(ctx, judge, false), false
 }
 
 func (w *work) stillInDoubt(err error) Result {

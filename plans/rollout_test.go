@@ -1,7 +1,9 @@
 package plans
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +38,7 @@ func newLab(n int) *lab {
 	l.fleet = one(&standIn{})
 	l.fleet.Dialer = l.hosts
 	f := family{all: l.hosts}
-	l.fleet.Family = provider.Family{Looker: f, Changer: f, Digest: "d"}
+	l.fleet.Family = provider.Family{Looker: f, Changer: f, Keeper: f, Digest: "d"}
 	return l
 }
 
@@ -346,6 +348,71 @@ func TestRecover(t *testing.T) {
 	}
 	if d := out.Results[1].Details; len(d) != 1 || !strings.Contains(d[0], "an earlier attempt was undone") {
 		t.Errorf("the undone attempt is told as %q", d)
+	}
+}
+
+// What a run changed is taken back where it was committed, also by a rollback that
+// was itself cut off, and not where somebody changed it since.
+func TestRollback(t *testing.T) {
+	l := newLab(5)
+	l.hosts["h04"].fails = "agent" // the run does not change it
+	all := provider.Share{Value: 100, Percent: true}
+	p := l.plan(t, Rollout{Parallelism: 5, MaxFailed: all, Waves: []Wave{{Name: "all", Approve: true, Soak: 1}}}, nil)
+	l.apply(t, p, nil)
+	done := Replay(l.entries)
+	back, err := p.Rollback("r1", done.Results, p.Created, "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := back.Rollouts[0].Waves[0]; w.Approve || w.Soak != 0 || len(back.Hosts) != 4 || back.Changes[0].To != `"*"` {
+		t.Fatalf("%+v", back)
+	}
+	b, err := back.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err = Decode(bytes.NewReader(b)); err != nil {
+		t.Fatal(err)
+	}
+	l.hosts["h01"].settings = `{"AllowedHosts":"other"}`
+	l.hosts["h02"].stays = true
+	l.hosts["h03"].keepsNothing = true
+	began := time.Now()
+	l.fleet.Now = func() time.Time {
+		return p.Created.Add(200 * time.Minute * time.Duration(time.Since(began)/time.Second))
+	}
+	l.entries = []Entry{{Type: RunBegun, Attempt: 1}}
+	second := func(o *ApplyOptions) { o.Run = "r2" }
+	check := func(out Outcome, want ...Status) {
+		t.Helper()
+		for i, r := range out.Results {
+			if r.Status != want[i] {
+				t.Errorf("%s is %s (%s %v)", r.Host, r.Status, r.Reason, r.Open)
+			}
+		}
+	}
+	check(l.apply(t, back, second), Done, Stale, InDoubt, Failed)
+	l.fleet.Now = func() time.Time { return p.Created }
+	l.hosts["h02"].stays = false
+	earlier := Replay(l.entries)
+	check(l.apply(t, back, func(o *ApplyOptions) { second(o); o.Earlier = earlier }), Done, Stale, Unverified, Failed)
+	for name, want := range map[string]string{"h00": "*", "h01": "other", "h02": "*", "h03": "localhost", "h04": "*"} {
+		if !strings.Contains(l.hosts[name].settings, want) {
+			t.Errorf("%s has %s, want %s", name, l.hosts[name].settings, want)
+		}
+	}
+	if _, err := p.Rollback("r1", map[string]Result{"h00": {Status: RolledBack}}, p.Created, "d"); !errors.Is(err, ErrNothing) {
+		t.Errorf("of a run that changed nothing: %v", err)
+	}
+	if _, err := p.Rollback("r1", map[string]Result{"h00": {Changes: []int{7}}}, p.Created, "d"); err == nil {
+		t.Error("a result of other changes is accepted")
+	}
+	back.Hosts[0].Undoes = "../../etc"
+	if b, err = back.Encode(); err == nil {
+		_, err = Decode(bytes.NewReader(b))
+	}
+	if err == nil || !strings.Contains(err.Error(), "no transaction of a run") {
+		t.Errorf("a directory of another name is accepted: %v", err)
 	}
 }
 

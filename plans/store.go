@@ -122,6 +122,9 @@ func (p *Plan) validate() error {
 			return fmt.Errorf("read the plan: host %.60q refers to what the plan does not hold", h.Name)
 		}
 	}
+	if err := p.validateUndoes(); err != nil {
+		return err
+	}
 	return p.validateTurns()
 }
 

@@ -49,6 +49,9 @@ func (w *work) carryOut(ctx context.Context) Result {
 		}
 		return w.result(Locked, fmt.Sprintf("transaction %s by %s is open", t.Run, t.Owner), "it settles by itself; apply again later")
 	}
+	if w.host.Undoes != "" {
+		return w.takeBack(ctx, before)
+	}
 	todo, stale := w.plan.match(w.host, before, provider.Judge(w.goal, before))
 	if stale != "" {
 		return w.result(Stale, stale, planAgain)
@@ -60,8 +63,7 @@ func (w *work) carryOut(ctx context.Context) Result {
 	if err != nil {
 		return w.result(Failed, err.Error(), "nothing was changed")
 	}
-	tx.Keep = w.plan.Rollouts[w.host.Turn.Rollout].Keep
-	return w.transact(ctx, tx, before, todo)
+	return w.transact(ctx, tx, before, func(after provider.Look) provider.Proof { return provider.Prove(w.goal, before, after, todo) })
 }
 
 // silent is the result of a host that did not answer, or was not waited for.
@@ -76,7 +78,8 @@ func (w *work) silent(ctx context.Context, err error) Result {
 
 // transact begins the transaction, and follows it to its end. That it begins is
 // written down before.
-func (w *work) transact(ctx context.Context, tx provider.Transaction, before provider.Look, todo []provider.Change) Result {
+func (w *work) transact(ctx context.Context, tx provider.Transaction, before provider.Look, judge func(after provider.Look) provider.Proof) Result {
+	tx.Keep = w.plan.Rollouts[w.host.Turn.Rollout].Keep
 	// The look may have taken long: the window is asked once more.
 	if next, open := w.plan.opens(w.host, w.fleet.Now(), tx.Limit()); !open {
 		return closed(w.host.Name, next)
@@ -89,7 +92,7 @@ func (w *work) transact(ctx context.Context, tx provider.Transaction, before pro
 	if refused, ok := w.begin(ctx, tx); !ok {
 		return refused
 	}
-	return w.follow(ctx, func(after provider.Look) provider.Proof { return provider.Prove(w.goal, before, after, todo) }, before.Facts.Service.Active)
+	return w.follow(ctx, judge, before.Facts.Service.Active)
 }
 
 // patience is how long the host takes at most.
@@ -228,6 +231,9 @@ func (w *work) settled(ctx context.Context, state provider.State, verdict provid
 		return r
 	}
 	r.Status, r.Hint = RolledBack, "the host is as it was; mend the cause, then plan again"
+	if w.host.Undoes != "" {
+		r.Hint = "the host is as it was before the rollback; mend the cause, then resume it"
+	}
 	r.Reason = cmp.Or(objections, provider.Printable(state.Failure), strings.Join(proof.Open, "; "), "the host settled before a verdict came")
 	switch {
 	case state.Ending != provider.Undone:

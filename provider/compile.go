@@ -62,18 +62,11 @@ func Compile(g Goal, l Look, changes []Change, run, owner string) (Transaction, 
 // edit applies a change of a settings file to the new version of it that earlier
 // changes have made.
 func (j *judge) edit(t *Transaction, c Change) error {
-	d, key := j.appSettings(), c.Attr
-	if controlName(c.Control) == PluginSetting {
-		var why Finding
-		if d, key, why = j.pluginTarget(j.wants[c.Control]); why.Outcome != "" {
-			return fmt.Errorf("%s: %s", c.Control, why.Reason)
-		}
+	d, key, err := j.target(c)
+	if err != nil {
+		return err
 	}
-	i := slices.IndexFunc(t.Files, func(f FileEdit) bool { return f.Path == d.file.Path })
-	if i < 0 {
-		i = len(t.Files)
-		t.Files = append(t.Files, FileEdit{Path: d.file.Path, Was: d.file.Bytes, Bytes: d.file.Bytes})
-	}
+	i := t.file(d.file)
 	file, err := appsettings.Parse(t.Files[i].Bytes)
 	if err == nil {
 		t.Files[i].Bytes, err = edited(file, key, c.To)
@@ -82,6 +75,28 @@ func (j *judge) edit(t *Transaction, c Change) error {
 		return fmt.Errorf("edit %s: %w", d.name, err)
 	}
 	return nil
+}
+
+// target is the file and the key that a change of a settings file is about.
+func (j *judge) target(c Change) (document, string, error) {
+	if controlName(c.Control) != PluginSetting {
+		return j.appSettings(), c.Attr, nil
+	}
+	d, key, why := j.pluginTarget(j.wants[c.Control])
+	if why.Outcome != "" {
+		return d, "", fmt.Errorf("%s: %s", c.Control, why.Reason)
+	}
+	return d, key, nil
+}
+
+// file is where the transaction's version of a file is.
+func (t *Transaction) file(f File) int {
+	i := slices.IndexFunc(t.Files, func(e FileEdit) bool { return e.Path == f.Path })
+	if i < 0 {
+		i = len(t.Files)
+		t.Files = append(t.Files, FileEdit{Path: f.Path, Was: f.Bytes, Bytes: f.Bytes})
+	}
+	return i
 }
 
 func (j *judge) rowFix(control string) (RowFix, error) {

@@ -93,14 +93,9 @@ func Prove(g Goal, before, after Look, planned []Change) Proof {
 	then, now := Judge(g, before), Judge(g, after)
 	p.readBack(now, planned)
 	p.nothingWorse(then, now)
-	if v, w := before.Facts.Version, after.Facts.Version; v != w {
-		p.contradict("the agent's version went from %q to %q meanwhile", v, w)
-	}
-	if before.Facts.Service.Active && !after.Facts.Service.Active {
-		p.contradict("the service ran before and does not run now")
-	}
-	if !before.Facts.Service.Known && slices.ContainsFunc(planned, func(c Change) bool { return c.edits() }) {
-		p.open("whether the agent reads the change: no service manager answered, so it was not restarted")
+	p.agent(before.Facts, after.Facts)
+	if !before.Facts.Service.Known && slices.ContainsFunc(planned, Change.edits) {
+		p.open("%s", notRestarted)
 	}
 	if after.Facts.Service.Active {
 		p.status(before.Facts, after.Facts)
@@ -109,6 +104,18 @@ func Prove(g Goal, before, after Look, planned []Change) Proof {
 		}
 	}
 	return p
+}
+
+const notRestarted = "whether the agent reads the change: no service manager answered, so it was not restarted"
+
+// agent: it is the same one, and still runs.
+func (p *Proof) agent(before, after Facts) {
+	if v, w := before.Version, after.Version; v != w {
+		p.contradict("the agent's version went from %q to %q meanwhile", v, w)
+	}
+	if before.Service.Active && !after.Service.Active {
+		p.contradict("the service ran before and does not run now")
+	}
 }
 
 // readBack: each planned change shows as made.

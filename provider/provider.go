@@ -29,10 +29,17 @@ type Changer interface {
 	Settle(run string, v Verdict) transport.Script
 }
 
+// A Keeper says what committed transactions keep on a host of one family of systems.
+type Keeper interface {
+	Kept(run string) transport.Script
+	ReadKept(transport.Output) (Kept, error)
+}
+
 // A Family is how hosts of one kind of system are looked at and changed.
 type Family struct {
 	Looker  Looker
 	Changer Changer
+	Keeper  Keeper
 	// Digest names the scripts of this build: a plan made by other scripts is refused.
 	Digest string
 }

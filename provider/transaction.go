@@ -21,7 +21,8 @@ type Transaction struct {
 	Tree    *TreeFix // nil: the tree is left alone
 	AdminID string   // of the group that stands for Administrators
 	Service ServiceFix
-	Ports   []int // that listened before, and must listen again after a restart
+	Back    string // a committed run whose permissions are given back when this one is committed; or empty
+	Ports   []int  // that listened before, and must listen again after a restart
 
 	StartTimeout   time.Duration // for the service to come up
 	ConfirmTimeout time.Duration // for the verdict to arrive

@@ -19,9 +19,8 @@ import (
 
 type applyFlags struct {
 	planFlags
-	approve bool
-	input   bool
-	stale   string
+	approveFlags
+	stale string
 	runFlags
 	kept bool // the plan is from a file: it was not shown just now
 }
@@ -79,10 +78,9 @@ stops at once and names the hosts in doubt.`,
 	}
 	f.planFlags.register(cmd)
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, a line per result, a summary")
-	cmd.Flags().BoolVar(&f.approve, "auto-approve", false, "without FILE: do not ask")
-	cmd.Flags().BoolVar(&f.input, "input", true, "without FILE: --input=false never asks, and refuses where --auto-approve is missing")
+	f.approveFlags.register(cmd, "without FILE: ")
 	cmd.Flags().StringVar(&f.stale, "stale", "skip", "hosts that changed since the plan: skip them, or fail before any is changed")
-	cmd.Flags().StringVar(&f.change, "change", "", "ticket that the run carries, in its journal and in the hosts' logs, such as CHG0048812")
+	f.registerChange(cmd)
 	f.runFlags.register(a, cmd)
 	return cmd
 }
@@ -92,6 +90,9 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 	p, err := readPlan(path)
 	if err != nil {
 		return err
+	}
+	if p.RollbackOf != "" {
+		return &advised{fmt.Errorf("%s is the plan of a rollback, which is not applied", path), "kepmctl rollback RUN, and kepmctl resume RUN to go on with one"}
 	}
 	r, err := a.ready(stop, f.planFlags)
 	if err != nil {
@@ -106,8 +107,8 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 
 // applyNow plans, shows, asks and applies.
 func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
-	if !f.approve && (!a.inTerminal || !f.input || a.lines != nil) {
-		return &exit{exitRefused, errors.New("apply without a plan file asks for approval, and nobody can answer here: give a plan file, or --auto-approve")}
+	if err := a.canAsk(f.approveFlags, "apply without a plan file", "give a plan file, or --auto-approve"); err != nil {
+		return err
 	}
 	if !f.approve && f.pick.readsInput() {
 		return errors.New("apply reads the hosts of @- and the answer to its question from one standard input: give a file with @FILE, or --auto-approve")

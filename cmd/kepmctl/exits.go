@@ -19,7 +19,7 @@ var exits = []struct {
 	{"3", "more hosts without an answer than max_unreachable tolerates"},
 	{"4", "refused: approval missing or declined, a wave waits for it, a window is closed"},
 	{"5", "the plan no longer fits, nothing was changed"},
-	{"6", "apply or resume began and not every host ended as planned"},
+	{"6", "apply, resume or rollback began and not every host ended as planned"},
 	{"7", "every host was locked by another transaction, or the run by another kepmctl"},
 	{"129, 130, 143", "ended by a signal before everything was done"},
 }
@@ -34,6 +34,8 @@ func exitsOf(name string) string {
 		"apply":   {"3", "4", "5", "6", "7", signals},
 		"resume":  {"3", "4", "5", "6", "7", signals},
 		"fmt":     {"2"},
+
+		"rollback": {"3", "4", "5", "6", "7", signals},
 	}[name]
 	text := "\nExit codes:\n"
 	for _, e := range exits {

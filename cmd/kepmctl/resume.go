@@ -69,6 +69,9 @@ func (a *app) resume(name string, f resumeFlags) error {
 		return err
 	}
 	earlier := plans.Replay(run.Entries)
+	if err := rolledBack(earlier, name); err != nil {
+		return err
+	}
 	for _, what := range slices.Compact(slices.Sorted(slices.Values(f.rerun))) {
 		earlier.Again(again[what]...)
 	}

@@ -28,8 +28,16 @@ const finishing = "no further host is started, those in flight are finished; int
 
 func (f *runFlags) register(a *app, cmd *cobra.Command) {
 	f.registerState(a, cmd)
-	cmd.Flags().BoolVar(&f.requireProof, "require-proof", false, "undo a host when a question of the proof stays open")
+	f.registerProof(cmd)
 	cmd.Flags().BoolVar(&f.wait, "wait-for-window", false, "wait where the window of a host's rollout is closed, instead of pausing")
+}
+
+func (f *runFlags) registerProof(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.requireProof, "require-proof", false, "undo a host when a question of the proof stays open")
+}
+
+func (f *runFlags) registerChange(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.change, "change", "", "ticket that the run carries, in its journal and in the hosts' logs, such as CHG0048812")
 }
 
 func (f *runFlags) registerState(a *app, cmd *cobra.Command) {

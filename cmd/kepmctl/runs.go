@@ -55,7 +55,7 @@ func (a *app) showRunCommand() *cobra.Command {
 				return nil
 			}
 			text := report.Text{Out: a.out, Color: a.color(a.outTerminal), View: report.View(p.view)}
-			return cmp.Or(text.Story(run.Entries), text.Outcome(run.Plan, outcome))
+			return cmp.Or(text.Story(run.Plan, run.Entries), text.Outcome(run.Plan, outcome))
 		},
 	}
 	p.registerView(cmd)
@@ -138,6 +138,8 @@ func summaryOf(state, name string) runLine {
 	switch {
 	case run.AtWork():
 		l.state = "at work"
+	case p.RolledBack != "":
+		l.state = "rolled back"
 	case !p.Ended:
 		l.state = "cut off"
 	case len(p.Stopped) > 0 && p.Stopped[0].Kind.Pauses():

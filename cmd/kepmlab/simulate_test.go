@@ -134,6 +134,70 @@ func TestKilledAndResumed(t *testing.T) {
 	}
 }
 
+// A rollback that is killed and resumed leaves every host as it was before the run; the
+// run it takes back, and the rollback, tell of each other.
+func TestRolledBackWhileKilled(t *testing.T) {
+	b := built(t, "kepmctl")
+	f := b.simulated(30, "", `confirm_timeout = "3s"
+  parallelism = 10
+  wave "first" {
+    size    = 2
+    soak    = "1s"
+    approve = "manual"
+  }
+  wave "rest" {}`)
+	b.must(4, "kepmctl", "apply", "--chdir", b.lab, "--auto-approve")
+	first := b.runs()[0]
+	b.must(0, "kepmctl", "resume", "--chdir", b.lab, "--approve", first)
+	whole(t, f)
+	chance := rand.New(rand.NewPCG(3, 4))
+	var second string
+	for tries := 0; second == ""; tries++ { // killed before it wrote anything down, it is asked for again
+		b.killed(time.Duration(200+tries*100+chance.IntN(700))*time.Millisecond, "rollback", "--chdir", b.lab, "--auto-approve", "--change", "INC1", first)
+		if names := b.runs(); len(names) > 1 {
+			second = names[1]
+		}
+	}
+	for !b.killed(time.Duration(chance.IntN(1500))*time.Millisecond, "resume", "--chdir", b.lab, second) {
+	}
+	back := 0
+	for _, s := range f.States() {
+		services := s.State == "planned" && s.Committed == 1 // only these were changed, and they stay
+		if (s.State != "before" && !services) || s.Open != "" || s.Committed > 2 {
+			t.Errorf("%+v", s)
+		}
+		if s.Committed == 2 {
+			back++
+		}
+	}
+	out := b.must(0, "kepmctl", "runs", "--chdir", b.lab)
+	out += b.must(0, "kepmctl", "runs", "show", "--chdir", b.lab, first) + b.must(0, "kepmctl", "runs", "show", "--chdir", b.lab, second)
+	for _, want := range []string{"rolled back", "INC1", "with run " + second, "Rollback of run " + first, strconv.Itoa(back) + " changed back"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	for _, c := range [][]string{{"resume", first, "took its changes back"}, {"rollback", second, "it is a rollback itself"}} {
+		args := []string{c[0], "--chdir", b.lab, c[1]}
+		if c[0] == "rollback" {
+			args = append(args, "--auto-approve")
+		}
+		if out := b.must(1, "kepmctl", args...); !strings.Contains(out, c[2]) {
+			t.Errorf("%s: %s", args, out)
+		}
+	}
+}
+
+// runs are the names of the laboratory's runs.
+func (b *bench) runs() []string {
+	entries, _ := os.ReadDir(filepath.Join(b.lab, ".kepmctl", "runs"))
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
 // killed runs kepmctl and kills it after a while; true: it had ended before.
 func (b *bench) killed(after time.Duration, args ...string) bool {
 	b.t.Helper()

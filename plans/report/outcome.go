@@ -18,7 +18,7 @@ func (t *Text) Outcome(p *plans.Plan, o plans.Outcome) error {
 	for _, s := range []plans.Status{
 		plans.InDoubt, plans.Failed, plans.RolledBack, plans.Stale, plans.Locked, plans.Unreachable, plans.Skipped, plans.Unverified,
 	} {
-		t.ended(o, s)
+		t.ended(p, o, s)
 	}
 	t.selection(p.Selection)
 	t.outcomeSummary(p, o)
@@ -26,7 +26,7 @@ func (t *Text) Outcome(p *plans.Plan, o plans.Outcome) error {
 }
 
 // ended shows the hosts of one status, those with the same reason together.
-func (t *Text) ended(o plans.Outcome, s plans.Status) {
+func (t *Text) ended(p *plans.Plan, o plans.Outcome, s plans.Status) {
 	type reason struct{ why, hint string }
 	groups := map[reason][]plans.Result{}
 	var order []reason
@@ -46,7 +46,7 @@ func (t *Text) ended(o plans.Outcome, s plans.Status) {
 		for i, r := range hosts {
 			names[i] = r.Host
 		}
-		t.line("  %s %s   %s", markOf(s), words(s), hostCount(len(hosts)))
+		t.line("  %s %s   %s", markOf(s), ending(p, s), hostCount(len(hosts)))
 		t.line("    why: %s", k.why)
 		if k.hint != "" {
 			t.line("    fix: %s", k.hint)
@@ -72,6 +72,14 @@ func (t *Text) first(r plans.Result) {
 	}
 }
 
+// ending is a status in words; what a rollback undoes is the rollback.
+func ending(p *plans.Plan, s plans.Status) string {
+	if s == plans.RolledBack && p.RollbackOf != "" {
+		return "undone"
+	}
+	return words(s)
+}
+
 func markOf(s plans.Status) string {
 	switch s {
 	case plans.Failed, plans.RolledBack:
@@ -85,29 +93,32 @@ func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
 	changed := o.Count(plans.Done) + o.Count(plans.Unverified)
 	unreachable := len(p.Silent()) + o.Count(plans.Unreachable)
 	unchanged := len(p.Hosts) - len(o.Results) - len(p.Silent()) + o.Count(plans.Already)
-	parts := []string{fmt.Sprintf("%d changed", changed)}
+	apply, parts := "Apply", []string{fmt.Sprintf("%d changed", changed)}
+	if p.RollbackOf != "" {
+		apply, parts = "Rollback", []string{fmt.Sprintf("%d changed back", changed)}
+	}
 	if unchanged > 0 {
 		parts = append(parts, fmt.Sprintf("%d unchanged", unchanged))
 	}
 	for _, s := range []plans.Status{plans.RolledBack, plans.Failed, plans.InDoubt, plans.Stale, plans.Locked, plans.Skipped} {
 		if n := o.Count(s); n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, words(s)))
+			parts = append(parts, fmt.Sprintf("%d %s", n, ending(p, s)))
 		}
 	}
 	if unreachable > 0 {
 		parts = append(parts, fmt.Sprintf("%d unreachable", unreachable))
 	}
-	verdict := "Apply complete!"
+	verdict := "complete!"
 	if o.CutOff {
-		verdict = "Apply was cut off, or is still at work."
+		verdict = "was cut off, or is still at work."
 	} else if len(o.Stops) > 0 {
-		verdict = t.stops(o)
+		verdict = stops(o)
 	} else if slices.ContainsFunc(o.Results, func(r plans.Result) bool { return !r.AsPlanned() }) {
-		verdict = "Apply finished with failures."
+		verdict = "finished with failures."
 	} else if !p.Complete {
-		verdict = "Apply finished, but not every host answered."
+		verdict = "finished, but not every host answered."
 	}
-	text := fmt.Sprintf("%s Hosts: %s.", verdict, strings.Join(parts, ", "))
+	text := fmt.Sprintf("%s %s Hosts: %s.", apply, verdict, strings.Join(parts, ", "))
 	median, worst, host, restarts := o.Down()
 	if restarts > 0 {
 		text += fmt.Sprintf(" Restarts: %d.", restarts)
@@ -128,6 +139,10 @@ func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
 	if o.CutOff {
 		t.line("next: kepmctl resume %s", o.Run)
 	}
+	if p.RollbackOf != "" {
+		t.line("The configuration still says otherwise: change it before the next apply.")
+		return
+	}
 	if s := p.Summary(); s.Overridden > 0 {
 		t.line("%s in effect%s.", count(s.Overridden, "override", "overrides"), soon(s))
 	}
@@ -137,14 +152,14 @@ func (t *Text) outcomeSummary(p *plans.Plan, o plans.Outcome) {
 }
 
 // stops says why rollouts did not come to their end.
-func (t *Text) stops(o plans.Outcome) string {
+func stops(o plans.Outcome) string {
 	for _, s := range o.Stops {
 		if !s.Kind.Pauses() {
-			return "Apply " + provider.Printable(s.Error()) + "."
+			return provider.Printable(s.Error()) + "."
 		}
 	}
 	s := o.Stops[0]
-	return provider.Printable(fmt.Sprintf("Apply paused in wave %q of rollout %q: %s.", s.Wave, s.Rollout, s.Reason))
+	return provider.Printable(fmt.Sprintf("paused in wave %q of rollout %q: %s.", s.Wave, s.Rollout, s.Reason))
 }
 
 // next says how to go on after a stop.

@@ -271,6 +271,11 @@ func (t *Text) silent(p *plans.Plan) {
 
 func (t *Text) planSummary(p *plans.Plan) {
 	s := p.Summary()
+	if p.RollbackOf != "" {
+		t.line("Rollback of run %s: %s to change back. %s.", p.RollbackOf, hostCount(s.Change), count(s.Restarts, "restart", "restarts"))
+		t.rollouts(p)
+		return
+	}
 	var rest []string
 	for _, c := range []struct {
 		n         int

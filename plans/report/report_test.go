@@ -157,7 +157,7 @@ func TestStoppedOutcome(t *testing.T) {
 	o := outcome()
 	o.Stops = []plans.Stop{stop}
 	o.Results = append(o.Results, plans.Result{Host: "app-009", Status: plans.Skipped, Reason: stop.Error()})
-	if err := text.Story(story); err != nil {
+	if err := text.Story(fleet(), story); err != nil {
 		t.Fatal(err)
 	}
 	if err := text.Outcome(fleet(), o); err != nil {

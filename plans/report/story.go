@@ -8,7 +8,10 @@ import (
 )
 
 // Story tells a run's journal, but for its hosts.
-func (t *Text) Story(entries []plans.Entry) error {
+func (t *Text) Story(p *plans.Plan, entries []plans.Entry) error {
+	if p.RollbackOf != "" {
+		t.line("  Rollback of run %s", p.RollbackOf)
+	}
 	for _, e := range entries {
 		if text := told(e); text != "" {
 			t.line("  %s  %s", e.Time.UTC().Format("2006-01-02 15:04:05Z"), text)
@@ -26,10 +29,7 @@ func told(e plans.Entry) string {
 		if e.Attempt > 1 {
 			text = "resumed by " + e.By
 		}
-		if e.Change != "" {
-			text += " for " + e.Change
-		}
-		return text
+		return forTicket(text, e.Change)
 	case plans.WaveBegun:
 		return wave + " begun"
 	case plans.WavePassed:
@@ -42,8 +42,17 @@ func told(e plans.Entry) string {
 		}
 	case plans.RunEnded:
 		return "ended"
+	case plans.RunRolledBack:
+		return forTicket(fmt.Sprintf("rolled back by %s with run %s", e.By, e.Rollback), e.Change)
 	}
 	return ""
+}
+
+func forTicket(text, change string) string {
+	if change != "" {
+		text += " for " + change
+	}
+	return text
 }
 
 // Counts are how many hosts of an outcome ended how, in few words.

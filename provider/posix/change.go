@@ -31,7 +31,7 @@ func (changer) Begin(t provider.Transaction) transport.Script {
 	}
 	add("complete", nil)
 	return transport.Script{
-		Name: "begin.sh", Text: text("begin.sh"), Args: []string{usualState, t.Run, strconv.Itoa(int(t.Limit().Seconds())), strconv.Itoa(cmp.Or(t.Keep, 5))},
+		Name: "begin.sh", Text: text("begin.sh"), Args: []string{usualState, t.Run, strconv.Itoa(int(t.Limit().Seconds())), strconv.Itoa(cmp.Or(t.Keep, 5)), t.Back},
 		Stdin: in.Bytes(), Elevate: true,
 	}
 }
@@ -83,6 +83,9 @@ func spec(t provider.Transaction) []byte {
 		for _, p := range t.Tree.Except {
 			put("except", glob("./"+p))
 		}
+	}
+	if t.Back != "" {
+		put("back", t.Back)
 	}
 	for _, p := range t.Ports {
 		put("port", p)

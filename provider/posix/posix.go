@@ -28,7 +28,7 @@ var scripts embed.FS
 
 // Family is how POSIX hosts are looked at and changed.
 func Family() provider.Family {
-	return provider.Family{Looker: looker{}, Changer: changer{}, Digest: digest()}
+	return provider.Family{Looker: looker{}, Changer: changer{}, Keeper: keeper{}, Digest: digest()}
 }
 
 // text is an embedded script. The names are constants of this package: a missing

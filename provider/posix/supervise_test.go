@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"syscall"
@@ -196,6 +197,13 @@ func (h *plain) repack(in []byte, limit int) []byte {
 // do runs one of the changer's scripts and reads its answer.
 func (h *plain) do(s transport.Script, limit int) (provider.State, string) {
 	h.t.Helper()
+	out, trouble := h.output(s, limit)
+	state, _ := provider.ReadState(out)
+	return state, trouble
+}
+
+func (h *plain) output(s transport.Script, limit int) ([]byte, string) {
+	h.t.Helper()
 	if s.Args[0] != usualState {
 		h.t.Fatalf("%s is told of a state directory", s.Name)
 	}
@@ -217,8 +225,7 @@ func (h *plain) do(s transport.Script, limit int) (provider.State, string) {
 	if err := cmd.Run(); err != nil {
 		h.t.Fatalf("%s: %v\n%s", s.Name, err, stderr.String())
 	}
-	state, _ := provider.ReadState(out.Bytes())
-	return state, stderr.String()
+	return out.Bytes(), stderr.String()
 }
 
 func (h *plain) transaction() provider.Transaction {
@@ -317,8 +324,15 @@ func (h *plain) ends(want provider.Ending) provider.State {
 	if s.Phase != provider.PhaseSettled || s.Ending != want {
 		h.t.Fatalf("ended as %+v, want %s\n%s", s, want, h.log())
 	}
+	h.left(want)
+	return s
+}
+
+// left checks what an ending leaves behind.
+func (h *plain) left(ending provider.Ending) {
+	h.t.Helper()
 	settings, mode, job := wasSettings, os.FileMode(0o777), os.FileMode(0o666)
-	if want == provider.Committed {
+	if ending == provider.Committed {
 		settings, mode, job = newSettings, 0o700, 0o644
 	}
 	if b, _ := os.ReadFile(h.root + "/appsettings.json"); string(b) != settings {
@@ -344,7 +358,6 @@ func (h *plain) ends(want provider.Ending) provider.State {
 	} else {
 		h.until("the watchdog runs", func() bool { return h.active("keeper-watchdog") })
 	}
-	return s
 }
 
 func (h *plain) active(service string) bool {
@@ -580,4 +593,61 @@ func TestNoManager(t *testing.T) {
 	h.verdict(provider.Commit)
 	h.write("init.d/"+initService, "", 0o755)
 	h.ends(provider.Committed)
+}
+
+// What a committed transaction changed is taken back by another, on the word of what
+// the host keeps; when that is undone, it stays as it was made.
+func TestTakenBack(t *testing.T) {
+	onEachShell(t, func(t *testing.T, shell []string, mac bool) {
+		h := newPlain(t, shell, mac)
+		h.begin(h.transaction(), 0)
+		h.status(provider.PhaseReady)
+		h.verdict(provider.Commit)
+		h.ends(provider.Committed)
+		kept := h.kept(h.run)
+		first := h.transaction().Files
+		if kept.Ending != provider.Committed || kept.Root != h.root || !kept.Permissions || !reflect.DeepEqual(kept.Files, first) {
+			t.Fatalf("kept is %+v", kept)
+		}
+		back := h.transaction()
+		back.Back, back.Rows, back.Tree, back.Keep = h.run, nil, nil, 1
+		back.Files[0].Was, back.Files[0].Bytes = first[0].Bytes, first[0].Was
+		for _, verdict := range []provider.Verdict{provider.Undo, provider.Commit} {
+			h.run = "r1-back-" + string(verdict)
+			back.Run = h.run
+			h.begin(back, 0)
+			h.status(provider.PhaseReady)
+			h.verdict(verdict)
+			if verdict == provider.Undo {
+				if s := h.status(provider.PhaseSettled); s.Ending != provider.Undone {
+					t.Fatalf("%+v\n%s", s, h.log())
+				}
+			}
+			h.until("the supervisor ends", func() bool { return !h.status(provider.PhaseSettled).Running })
+			if s := h.status(provider.PhaseSettled); verdict == provider.Commit && s.Ending != provider.Committed {
+				t.Fatalf("%+v\n%s", s, h.log())
+			}
+			h.left(map[provider.Verdict]provider.Ending{provider.Undo: provider.Committed, provider.Commit: provider.Undone}[verdict])
+		}
+		back.Run, back.Back = "r1-again", "r0"
+		h.run = back.Run
+		back.Files = nil
+		h.begin(back, 0)
+		if s := h.status(provider.PhaseSettled); s.Kind != "stale" || !strings.Contains(s.Failure, "kept no longer") {
+			t.Errorf("%+v\n%s", s, h.log())
+		}
+		if kept := h.kept("r0"); kept.Ending != "" || len(kept.Files) > 0 {
+			t.Errorf("of a run that never was: %+v", kept)
+		}
+	})
+}
+
+func (h *plain) kept(run string) provider.Kept {
+	h.t.Helper()
+	out, trouble := h.output(keeper{}.Kept(run), 0)
+	kept, err := keeper{}.ReadKept(transport.Output{Stdout: out})
+	if err != nil {
+		h.t.Fatalf("%v\n%s", err, trouble)
+	}
+	return kept
 }

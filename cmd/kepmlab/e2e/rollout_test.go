@@ -146,6 +146,39 @@ func TestResumeAfterKill(t *testing.T) {
 	kepmctl(t, dir, "plan").want(t, 0, "No changes.")
 }
 
+// A run is taken back: both hosts are what they were, to the byte, the owner and the
+// mode; where somebody changed the same since, nothing is touched.
+func TestRollback(t *testing.T) {
+	a, b := borrow(t), borrow(t)
+	for _, h := range []*host{a, b} {
+		h.sh(t, `cd /opt/keeper/sbin/Plugins/bin && cp /bin/true helper && chmod 4777 helper && cp /bin/true theirs && chown ops theirs && chmod 4775 theirs`)
+	}
+	before := []string{a.state(t), b.state(t)}
+	dir := inWaves(t, "none", a, b)
+	kepmctl(t, dir, "apply", "--auto-approve").want(t, 0, "Apply complete! Hosts: 2 changed")
+	first := run(t, dir)
+	kepmctl(t, dir, "rollback", first).want(t, 4, "nobody can answer here")
+	b.sh(t, `sed -i 's/localhost;127.0.0.1/localhost;elsewhere/' /opt/keeper/sbin/appsettings.json`)
+	changed := b.state(t)
+	kepmctl(t, dir, "rollback", "--auto-approve", "--change", "INC7", first).want(t, 6, `"localhost;127.0.0.1" -> "*"`,
+		"Rollback of run "+first+": 2 hosts to change back. 2 restarts.", "1 changed back, 1 stale", `allowed_hosts is now "localhost;elsewhere"`)
+	if now := b.state(t); now != changed {
+		t.Errorf("the stale host was touched:\n%s", difference(changed, now))
+	}
+	kepmctl(t, dir, "resume", first).want(t, 1, "took its changes back")
+	b.sh(t, `sed -i 's/localhost;elsewhere/localhost;127.0.0.1/' /opt/keeper/sbin/appsettings.json`)
+	kepmctl(t, dir, "rollback", "--auto-approve", first).want(t, 0, "Rollback complete!", "1 changed back, 1 unchanged")
+	for i, h := range []*host{a, b} {
+		if now := h.state(t); now != before[i] {
+			t.Errorf("%s is not what it was:\n%s", h.Spec.Name, difference(before[i], now))
+		}
+	}
+	kepmctl(t, dir, "runs").want(t, 0, "rolled back", "INC7")
+	if log := a.sh(t, "journalctl --no-pager -o cat | grep INC7 || true"); log == "" {
+		t.Error("the host's log does not name the rollback's ticket")
+	}
+}
+
 // runs stop, from elsewhere: hosts in flight are finished, no further one is begun.
 func TestRunsStop(t *testing.T) {
 	a, b := borrow(t), borrow(t)

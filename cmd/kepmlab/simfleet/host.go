@@ -115,11 +115,15 @@ func (h *host) state(now time.Time) State {
 	defer h.mu.Unlock()
 	h.advance(now)
 	s := State{Host: h.name, Fault: h.fault, State: "other", Restarts: h.restarts, Committed: h.committed, Undone: h.undone}
+	first := h.first
+	if h.committed > 1 { // the second one took the first back, and leaves services alone
+		first.boot, first.active = h.now.boot, h.now.active
+	}
 	switch {
+	case h.now.same(first):
+		s.State = "before"
 	case h.committed > 0 && h.now.same(h.planned):
 		s.State = "planned"
-	case h.now.same(h.first):
-		s.State = "before"
 	}
 	if h.open != nil {
 		s.Open = h.open.run

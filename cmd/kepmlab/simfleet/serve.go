@@ -199,6 +199,8 @@ func (f *Fleet) run(h *host, s script) []byte {
 		return []byte(h.status(s.args, time.Now))
 	case "verdict.sh":
 		h.verdict(s.args, time.Now())
+	case "kept.sh":
+		return []byte(h.kept(s.args, time.Now()))
 	case "meter.sh":
 		return []byte("newest 1000\ncursor s=1;i=1\nlines 0\n")
 	}

@@ -18,9 +18,11 @@ type transaction struct {
 	after      look
 	restart    bool
 	starts     bool
-	ready      time.Time // when it has changed the host
-	until      time.Time // when it undoes for want of a verdict
-	fails      bool      // the agent does not come up
+	ready      time.Time    // when it has changed the host
+	until      time.Time    // when it undoes for want of a verdict
+	fails      bool         // the agent does not come up
+	back       *transaction // whose permissions are given back; nil: nobody's
+	took       bool         // it took rights away
 
 	changed bool   // it came to be ready
 	ending  string // empty: it is open
@@ -100,6 +102,8 @@ func (h *host) read(run string, files map[string][]byte, now time.Time) (*transa
 			t.after.boot = "enabled"
 		case "restart":
 			t.restart = true
+		case "back":
+			t.back = h.runs[value]
 		case "start":
 			t.starts = true
 		case "confirm_timeout":
@@ -108,6 +112,7 @@ func (h *host) read(run string, files map[string][]byte, now time.Time) (*transa
 			}
 		}
 	}
+	t.took = t.after.modes != t.before.modes || t.after.writable != t.before.writable
 	t.ready = now
 	if t.restart || t.starts {
 		t.ready = now.Add(h.restart)
@@ -170,6 +175,9 @@ func (h *host) settle(commit bool) {
 	t := h.open
 	h.open = nil
 	if commit {
+		if t.back != nil {
+			h.now.modes, h.now.writable = t.back.before.modes, t.back.before.writable
+		}
 		t.ending, h.planned, h.committed = "committed", h.now, h.committed+1
 		h.now.open, h.now.owner = "", ""
 		return
@@ -211,6 +219,29 @@ func (h *host) status(args []string, now func() time.Time) string {
 		}
 		time.Sleep(min(max(next.Sub(now()), time.Millisecond), 100*time.Millisecond))
 	}
+}
+
+// kept says what a transaction keeps, as kept.sh does.
+func (h *host) kept(args []string, now time.Time) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.advance(now)
+	var b strings.Builder
+	section := func(name, body string) { fmt.Fprintf(&b, "@%s\n%x\n", name, body) }
+	if t := h.runs[args[len(args)-1]]; t != nil {
+		section("ending", t.ending)
+		section("root", root)
+		if t.after.settings != t.before.settings {
+			section("file", "appsettings.json")
+			section("was", t.before.settings)
+			section("new", t.after.settings)
+		}
+		if t.took {
+			section("permissions", "yes")
+		}
+	}
+	section("end", "yes")
+	return b.String()
 }
 
 // phase says where a transaction is, and when it will be further.

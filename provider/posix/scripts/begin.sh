@@ -1,18 +1,19 @@
 #!/bin/sh
 # begin.sh uploads a transaction and starts it. It changes nothing of the agent.
 #
-#   sh begin.sh STATE RUN SECONDS KEEP <FILES
+#   sh begin.sh STATE RUN SECONDS KEEP [BACK] <FILES
 #
 # STATE    the directory of kepmctl on the host; empty: the usual one
 # RUN      the run's name
 # SECONDS  after which the transaction is ended, whatever it does
 # KEEP     runs whose before-images stay on the host
+# BACK     a run that stays in any case: its change is taken back
 # FILES    on standard input: lines "NAME SIZE", each followed by SIZE bytes
 set -u
 LC_ALL=C
 export LC_ALL
 umask 077
-state=$1 run=$2 seconds=$3 keep=$4
+state=$1 run=$2 seconds=$3 keep=$4 back=${5-}
 supervisor=process
 [ ! -d /run/systemd/system ] || supervisor=systemd
 [ "$(uname -s)" != Darwin ] || supervisor=launchd
@@ -67,7 +68,7 @@ n=0
 for old in "$state"/*/outcome; do [ -e "$old" ] && n=$((n + 1)); done
 for old in "$state"/*/outcome; do # names begin with their time: oldest first
 	[ "$n" -gt "$keep" ] || break
-	rm -rf "${old%/outcome}"
+	[ "$old" = "$state/$back/outcome" ] || rm -rf "${old%/outcome}"
 	n=$((n - 1))
 done
 

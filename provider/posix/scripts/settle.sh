@@ -42,6 +42,31 @@ ln -s undo "$dir/verdict" 2>/dev/null # unless there is one
 verdict=$(readlink "$dir/verdict")
 did ready || verdict=undo
 
+# Lists of undo hold the two commands write and own. What somebody else opened or
+# owns meanwhile is left alone, and so is what became a link.
+write() { # mode path...
+	how=$1
+	shift
+	find "$@" -prune ! -type l -user 0 ! -perm -020 ! -perm -002 -exec chmod "$how" {} + 2>/dev/null
+}
+own() { # uid mode path...
+	was=$1 bits=$(octal "$2")
+	case $2 in l*) bits='' ;; esac
+	shift 2
+	if [ -z "$bits" ]; then
+		find "$@" -prune -type l -user 0 -exec chown -h "$was" {} + 2>/dev/null
+	else
+		find "$@" -prune ! -type l -user 0 -exec chown -h "$was" {} + -exec chmod "$bits" {} + 2>/dev/null
+	fi
+}
+give_back() { # the directory of a transaction: the rights that it took away
+	# shellcheck source=/dev/null
+	for list in files dirs; do [ ! -e "$1/undo.$list" ] || . "$1/undo.$list"; done
+	lines='' # rows from the deepest
+	[ ! -e "$1/undo.rows" ] || while IFS= read -r line; do lines=$line$nl$lines; done <"$1/undo.rows"
+	eval "$lines"
+}
+
 unstage() { rm -f "$2.kepmctl-old" "$2.kepmctl-new" "$2.kepmctl-seen"; }
 
 there=''
@@ -49,6 +74,7 @@ cd -P -- "$root" && there=yes
 if [ "$verdict" = commit ]; then
 	[ -z "$there" ] || each_file unstage
 	did enable || service_boot
+	if [ -n "$back" ] && [ -n "$there" ]; then give_back "$state/$back"; fi
 	finish committed
 fi
 
@@ -101,29 +127,6 @@ if did stop; then
 	service_boot
 fi
 if did watchdog && [ -z "$(recorded was.watchdog)" ]; then service_stop_soon "$watchdog"; fi
-# The lists hold these two commands. What somebody else opened or owns meanwhile
-# is left alone, and so is what became a link.
-write() { # mode path...
-	how=$1
-	shift
-	find "$@" -prune ! -type l -user 0 ! -perm -020 ! -perm -002 -exec chmod "$how" {} + 2>/dev/null
-}
-own() { # uid mode path...
-	was=$1 bits=$(octal "$2")
-	case $2 in l*) bits='' ;; esac
-	shift 2
-	if [ -z "$bits" ]; then
-		find "$@" -prune -type l -user 0 -exec chown -h "$was" {} + 2>/dev/null
-	else
-		find "$@" -prune ! -type l -user 0 -exec chown -h "$was" {} + -exec chmod "$bits" {} + 2>/dev/null
-	fi
-}
-if did permissions && [ -n "$there" ]; then
-	# shellcheck source=/dev/null
-	for list in files dirs; do [ ! -e "$dir/undo.$list" ] || . "$dir/undo.$list"; done
-	lines='' # rows from the deepest
-	while IFS= read -r line; do lines=$line$nl$lines; done <"$dir/undo.rows"
-	eval "$lines"
-fi
+if did permissions && [ -n "$there" ]; then give_back "$dir"; fi
 
 finish "$ending"

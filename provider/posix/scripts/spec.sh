@@ -12,7 +12,7 @@ nl='
 
 owner='' changes='' limit='' root='' service='' watchdog='' group=0
 start_timeout=60 confirm_timeout=60
-restart='' start='' enable='' start_watchdog='' tree=''
+restart='' start='' enable='' start_watchdog='' tree='' back=''
 files='' rows='' ports='' except=''
 while IFS=' ' read -r key value; do
 	case $key in
@@ -30,6 +30,7 @@ while IFS=' ' read -r key value; do
 	enable) enable=$value ;;
 	start_watchdog) start_watchdog=$value ;;
 	tree) tree=$value ;;
+	back) back=$value ;;               # a committed run whose permissions are given back when this one is
 	file) files=$files$value$nl ;;     # NUMBER PATH, relative to the root
 	row) rows=$rows$value$nl ;;        # ADMINISTRATORS USERS PATH: rights to take away, or -
 	except) except=$except$value$nl ;; # a glob for find -path

@@ -37,6 +37,7 @@ unchanged() { # number path
 	fi
 }
 each_file unchanged
+if [ -n "$back" ] && [ ! -e "$state/$back/undo.rows" ]; then fail stale "what run $back replaced is kept no longer"; fi
 
 # ---- permissions: note how to undo them, children before directories ---------------
 
