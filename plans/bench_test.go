@@ -20,7 +20,7 @@ func many(n int) *Plan {
 		l.Peer.HostKey = fmt.Sprintf("ssh-ed25519 SHA256:%043d", i)
 		looks[i] = looked{look: l, findings: provider.Judge(g, l)}
 	}
-	p := assemble(goals, looks)
+	p := assemble(goals, looks, nil)
 	p.place(Terms{})
 	return p
 }

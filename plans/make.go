@@ -59,6 +59,8 @@ type Terms struct {
 	Tolerated int           // how many hosts may stay silent
 	Selection *Selection    // what the goals are a part of; nil: they are everything
 
+	Labels map[string]map[string]string // by host
+
 	Rollouts []Rollout
 	Places   map[string]Place // by host; one that is missing is in no rollout
 }
@@ -95,7 +97,7 @@ func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan,
 		}
 		return nil, fmt.Errorf("plan: interrupted before every host was looked at: %w", err)
 	}
-	p := assemble(goals, looks)
+	p := assemble(goals, looks, t.Labels)
 	p.Tool, p.Scripts, p.Selection = t.Tool, f.Family.Digest, t.Selection
 	p.Created, p.Expires = now, now.Add(t.TTL)
 	p.Complete = len(p.Silent()) <= t.Tolerated

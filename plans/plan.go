@@ -18,27 +18,28 @@ import (
 )
 
 // FormatVersion of plan documents: a minor one adds, a major one is refused.
-const FormatVersion = "1.1"
+const FormatVersion = "1.2"
 
 // A Plan is what must change on which hosts. Each distinct baseline, change and
 // finding stands once; hosts refer to them by index.
 type Plan struct {
-	FormatVersion string             `json:"format_version"`
-	Tool          string             `json:"tool"`                  // version that made it
-	Scripts       string             `json:"scripts"`               // digest of the scripts that will carry it out
-	Created       time.Time          `json:"created"`               // UTC
-	Expires       time.Time          `json:"expires"`               // checked when apply starts
-	Complete      bool               `json:"complete"`              // no more hosts were silent than tolerated
-	Recorded      *Recorded          `json:"recorded,omitempty"`    // of a plan from recorded facts
-	Selection     *Selection         `json:"selection,omitempty"`   // nil: of every assigned host and control
-	RollbackOf    string             `json:"rollback_of,omitempty"` // the run whose changes are taken back
-	Baselines     []Baseline         `json:"baselines"`
-	Changes       []provider.Change  `json:"changes"`
-	Findings      []provider.Finding `json:"findings"` // all that is not compliant
-	Hosts         []HostPlan         `json:"hosts"`    // sorted by name
-	Rollouts      []Rollout          `json:"rollouts"` // how the hosts are changed, in which order
-	Windows       []Window           `json:"windows,omitempty"`
-	Checksum      string             `json:"checksum"` // guards against accidents, not against people
+	FormatVersion string              `json:"format_version"`
+	Tool          string              `json:"tool"`                  // version that made it
+	Scripts       string              `json:"scripts"`               // digest of the scripts that will carry it out
+	Created       time.Time           `json:"created"`               // UTC
+	Expires       time.Time           `json:"expires"`               // checked when apply starts
+	Complete      bool                `json:"complete"`              // no more hosts were silent than tolerated
+	Recorded      *Recorded           `json:"recorded,omitempty"`    // of a plan from recorded facts
+	Selection     *Selection          `json:"selection,omitempty"`   // nil: of every assigned host and control
+	RollbackOf    string              `json:"rollback_of,omitempty"` // the run whose changes are taken back
+	Baselines     []Baseline          `json:"baselines"`
+	Changes       []provider.Change   `json:"changes"`
+	Findings      []provider.Finding  `json:"findings"`         // all that is not compliant
+	Labels        []map[string]string `json:"labels,omitempty"` // each distinct set of a host's labels
+	Hosts         []HostPlan          `json:"hosts"`            // sorted by name
+	Rollouts      []Rollout           `json:"rollouts"`         // how the hosts are changed, in which order
+	Windows       []Window            `json:"windows,omitempty"`
+	Checksum      string              `json:"checksum"` // guards against accidents, not against people
 }
 
 // Recorded is from when to when the facts of a plan are that reached no host.
@@ -80,6 +81,7 @@ type HostPlan struct {
 	Name      string   `json:"name"`
 	Reach     string   `json:"reach"` // digest of address, port, system, connection and install root
 	Baseline  int      `json:"baseline"`
+	Labels    int      `json:"labels,omitempty"`
 	Problem   *Problem `json:"problem,omitempty"` // why the host could not be looked at
 	HostKey   string   `json:"host_key,omitempty"`
 	System    string   `json:"system,omitempty"`
@@ -188,7 +190,7 @@ func (t *table[T]) index(v T) int {
 
 // assemble makes the plan of looked-at hosts; the order in which they answered
 // leaves no trace in it.
-func assemble(goals []provider.Goal, looks []looked) *Plan {
+func assemble(goals []provider.Goal, looks []looked, labels map[string]map[string]string) *Plan {
 	p := &Plan{FormatVersion: FormatVersion}
 	order := make([]int, len(goals))
 	for i := range order {
@@ -198,9 +200,13 @@ func assemble(goals []provider.Goal, looks []looked) *Plan {
 	var baselines table[Baseline]
 	var changes table[provider.Change]
 	var findings table[provider.Finding]
+	var sets table[map[string]string]
 	for _, i := range order {
 		l := looks[i]
 		h := HostPlan{Name: goals[i].Host.Name, Reach: Reach(goals[i]), Baseline: baselines.index(baselineOf(goals[i])), Problem: l.problem}
+		if len(labels) > 0 {
+			h.Labels = sets.index(labels[h.Name])
+		}
 		if l.problem == nil {
 			h.HostKey, h.System = l.look.Peer.HostKey, string(l.look.Facts.System.OS)
 			h.Version, h.Root = l.look.Facts.Version, l.look.Facts.Root()
@@ -217,7 +223,7 @@ func assemble(goals []provider.Goal, looks []looked) *Plan {
 		}
 		p.Hosts = append(p.Hosts, h)
 	}
-	p.Baselines, p.Changes, p.Findings = baselines.list, changes.list, findings.list
+	p.Baselines, p.Changes, p.Findings, p.Labels = baselines.list, changes.list, findings.list, sets.list
 	return p
 }
 

@@ -461,7 +461,7 @@ func TestDocument(t *testing.T) {
 		l := provider.Look{Facts: provider.Facts{Roots: []string{"/opt/keeper"}, Settings: provider.File{Bytes: []byte(`{}`)}}}
 		goals, looks = append(goals, g), append(looks, looked{look: l, findings: provider.Judge(g, l)})
 	}
-	p := assemble(goals, looks)
+	p := assemble(goals, looks, nil)
 	p.Created, p.Expires = time.Unix(1, 0).UTC(), time.Unix(2, 0).UTC()
 	want, err := p.Encode()
 	if err != nil {
@@ -471,7 +471,7 @@ func TestDocument(t *testing.T) {
 		j := len(goals) - 1 - i
 		goals[i], goals[j], looks[i], looks[j] = goals[j], goals[i], looks[j], looks[i]
 	}
-	q := assemble(goals, looks)
+	q := assemble(goals, looks, nil)
 	q.Created, q.Expires = p.Created, p.Expires
 	if got, err := q.Encode(); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("another order gives another document: %v", err)
@@ -519,7 +519,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"cut off":         {good[:len(good)/2], "not a plan"},
 		"edited":          {bytes.Replace(good, []byte("localhost"), []byte("evilhost1"), 1), "checksum"},
 		"more behind":     {append(bytes.Clone(good), "{}"...), "not a plan"},
-		"another version": {bytes.Replace(good, []byte(`"1.1"`), []byte(`"2.0"`), 1), "format version"},
+		"another version": {bytes.Replace(good, []byte(`"` + FormatVersion + `"`), []byte(`"2.0"`), 1), "format version"},
 		"unknown field":   {bytes.Replace(good, []byte(`"tool"`), []byte(`"toll"`), 1), "unknown field"},
 		"unknown control": {sealed(func(p *Plan) { p.Baselines[0].Wants[0].Control = "run_command" }), "no control"},
 		"path outside": {sealed(func(p *Plan) {

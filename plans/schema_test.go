@@ -82,13 +82,13 @@ func TestSchemaOfPlansIsStrictAndTolerant(t *testing.T) {
 		old, new string
 		fits     bool
 	}{
-		{`"format_version": "1.1"`, `"format_version": "1.7", "later": [1]`, true},
+		{`"format_version": "` + FormatVersion + `"`, `"format_version": "1.7", "later": [1]`, true},
 		{`"mode": "enforce"`, `"mode": "off", "match": "at_least", "severity": "low", "reason": "x", "expires": "2027-01-01"`, true},
 		{`"action": "change"`, `"action": "replace"`, true},
 		{`"effect": "restart"`, `"effect": "none"`, true},
 		{`"complete": true,`, `"complete": true, "selection": {"hosts": 1, "of_hosts": 2, "controls": 1, "of_controls": 1, "flags": ["--sample 1"]},`, true},
 		{`"complete": true,`, `"complete": true, "selection": {"hosts": 1},`, false},
-		{`"format_version": "1.1"`, `"format_version": "2.0"`, false},
+		{`"format_version": "` + FormatVersion + `"`, `"format_version": "2.0"`, false},
 		{`"complete": true`, `"complete": "true"`, false},
 		{`"complete": true,`, ``, false},
 		{`"action": "change"`, `"action": "explode"`, false},

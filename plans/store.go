@@ -118,7 +118,7 @@ func (p *Plan) validate() error {
 			return fmt.Errorf("read the plan: host %.60q is out of order or named twice", h.Name)
 		}
 		last = h.Name
-		if h.Baseline < 0 || h.Baseline >= len(p.Baselines) || !within(h.Findings, len(p.Findings)) || !within(h.Changes, len(p.Changes)) {
+		if h.Baseline < 0 || h.Baseline >= len(p.Baselines) || (h.Labels != 0 && !within([]int{h.Labels}, len(p.Labels))) || !within(h.Findings, len(p.Findings)) || !within(h.Changes, len(p.Changes)) {
 			return fmt.Errorf("read the plan: host %.60q refers to what the plan does not hold", h.Name)
 		}
 	}

@@ -8,10 +8,12 @@ import (
 func (a *app) terms(r planned, f planFlags) plans.Terms {
 	config := r.config
 	t := plans.Terms{
-		Tool: version, TTL: f.ttl, Tolerated: config.MaxUnreachable.Of(len(config.Goals)), Selection: r.selection, Places: map[string]plans.Place{},
+		Tool: version, TTL: f.ttl, Tolerated: config.MaxUnreachable.Of(len(config.Goals)), Selection: r.selection,
+		Labels: map[string]map[string]string{}, Places: map[string]plans.Place{},
 	}
 	spread := map[string]string{} // what a wave should be like the fleet in
 	for _, h := range config.Hosts {
+		t.Labels[h.Name] = h.Labels
 		spread[h.Name] = string(h.OS) + "/" + h.Labels["site"]
 	}
 	for n, r := range config.Rollouts {

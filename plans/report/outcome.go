@@ -20,6 +20,9 @@ func (t *Text) Outcome(p *plans.Plan, o plans.Outcome) error {
 	} {
 		t.ended(p, o, s)
 	}
+	if c := p.Differs(o); c != nil {
+		t.line("  differs: %s: %d of %d hosts with it failed, %d of %d others\n", c.Attribute+" "+c.Value, c.With, c.Of, c.Others, c.OfOthers)
+	}
 	t.selection(p.Selection)
 	t.outcomeSummary(p, o)
 	return t.err
