@@ -51,6 +51,17 @@ func (r *reading) readAssignments() []*assignment {
 	return list
 }
 
+// probing wants of the hosts of no assignment what the guide asks.
+func (r *reading) probing() []*assignment {
+	probe := &assignment{address: "discover", baseline: r.baselines["builtin.hardening_guide"], mode: provider.Audit}
+	for _, h := range r.hosts {
+		if len(h.Assignments) == 0 {
+			probe.hosts = append(probe.hosts, h)
+		}
+	}
+	return []*assignment{probe}
+}
+
 // assigned are the hosts of an assignment: groups and names together, less the
 // excepted groups.
 func (r *reading) assigned(a attrs, one *assignment) []*host {

@@ -45,7 +45,17 @@ type Options struct {
 	// what it printed, which is an error beyond most bytes. Nil: programs are not run,
 	// and what depends on their hosts is not checked.
 	Run func(command []string, limit time.Duration, most int) ([]byte, error)
+	// Extra is the text of a further file, as if it lay in the directory.
+	Extra []byte
+	// Alone: Extra is all there is; the directory's own files are not read.
+	Alone bool
+	// Probe replaces the assignments: the hosts of none, and no others, are looked at for
+	// what the hardening guide asks.
+	Probe bool
 }
+
+// extraFile is what mistakes in Options.Extra are told of.
+const extraFile = "discovered" + Suffix
 
 func (o Options) env(name string) (string, bool) {
 	if o.Env == nil {
@@ -85,9 +95,15 @@ type Host struct {
 // reports every mistake at once. The Config is nil when there are errors.
 func Load(dir string, o Options) (*Config, Diagnostics) {
 	var d Diagnostics
-	files := readDir(dir, &d)
+	var files []file
+	if !o.Alone {
+		files = readDir(dir, &d)
+	}
 	if d.HasErrors() {
 		return nil, d
+	}
+	if o.Extra != nil {
+		files = append(files, file{extraFile, o.Extra})
 	}
 	values := append(readFiles(dir, AutoSuffix, &d), namedFiles(o.VarFiles, &d)...)
 	if d.HasErrors() {
@@ -161,7 +177,7 @@ func load(dir string, files, values []file, o Options) (*Config, Diagnostics) {
 	d := &Diagnostics{}
 	bodies, whole := parse(files, d)
 	r := &reading{
-		dir: dir, d: d, functions: functions(dir), varFiles: values, now: o.Now, run: o.Run,
+		dir: dir, d: d, functions: functions(dir), varFiles: values, now: o.Now, run: o.Run, probe: o.Probe,
 		blocks: map[string][]*hclsyntax.Block{}, scope: map[string]cty.Value{},
 	}
 	if !r.fitsVersion(bodies, o.ToolVersion) {
@@ -214,6 +230,7 @@ type reading struct {
 	scope     map[string]cty.Value // var and local
 	now       time.Time
 	run       func([]string, time.Duration, int) ([]byte, error)
+	probe     bool
 	unrun     bool                          // a program of an inventory was not run
 	blocks    map[string][]*hclsyntax.Block // well-formed blocks by type, in order of the files
 
@@ -249,6 +266,9 @@ func (r *reading) config() *Config {
 	r.readRollouts()
 	r.connect()
 	assignments := r.readAssignments()
+	if r.probe {
+		assignments = r.probing()
+	}
 	c.Goals, c.Rollouts = r.goals(assignments), r.placed(assignments)
 	for _, h := range r.hosts {
 		c.Hosts = append(c.Hosts, h.Host)

@@ -519,7 +519,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"cut off":         {good[:len(good)/2], "not a plan"},
 		"edited":          {bytes.Replace(good, []byte("localhost"), []byte("evilhost1"), 1), "checksum"},
 		"more behind":     {append(bytes.Clone(good), "{}"...), "not a plan"},
-		"another version": {bytes.Replace(good, []byte(`"` + FormatVersion + `"`), []byte(`"2.0"`), 1), "format version"},
+		"another version": {bytes.Replace(good, []byte(`"`+FormatVersion+`"`), []byte(`"2.0"`), 1), "format version"},
 		"unknown field":   {bytes.Replace(good, []byte(`"tool"`), []byte(`"toll"`), 1), "unknown field"},
 		"unknown control": {sealed(func(p *Plan) { p.Baselines[0].Wants[0].Control = "run_command" }), "no control"},
 		"path outside": {sealed(func(p *Plan) {

@@ -27,9 +27,14 @@ import (
 // load reads the configuration, running the programs of its inventories, and prints
 // what is doubtful or wrong about it.
 func (a *app) load(ctx context.Context) (*hcl.Config, error) {
-	return a.read(hcl.Options{Run: func(command []string, limit time.Duration, most int) ([]byte, error) {
+	return a.read(hcl.Options{Run: a.running(ctx)})
+}
+
+// running runs the programs of inventories.
+func (a *app) running(ctx context.Context) func([]string, time.Duration, int) ([]byte, error) {
+	return func(command []string, limit time.Duration, most int) ([]byte, error) {
 		return a.inventoryProgram(ctx, command, limit, most)
-	}})
+	}
 }
 
 // inventoryProgram runs a program in the configuration's directory for its hosts.

@@ -31,9 +31,11 @@ func exitsOf(name string) string {
 		"kepmctl": {"2", "3", "4", "5", "6", "7", signals},
 		"plan":    {"2", "3", signals},
 		"check":   {"3", signals},
-		"apply":   {"3", "4", "5", "6", "7", signals},
-		"resume":  {"3", "4", "5", "6", "7", signals},
-		"fmt":     {"2"},
+
+		"discover": {"3", signals},
+		"apply":    {"3", "4", "5", "6", "7", signals},
+		"resume":   {"3", "4", "5", "6", "7", signals},
+		"fmt":      {"2"},
 
 		"rollback": {"3", "4", "5", "6", "7", signals},
 	}[name]

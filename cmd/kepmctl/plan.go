@@ -133,6 +133,11 @@ func (a *app) ready(ctx context.Context, f planFlags) (planned, error) {
 	if len(config.Goals) == 0 {
 		return planned{}, errors.New("no host has an assignment: write an assign block")
 	}
+	return a.chosen(ctx, config, f)
+}
+
+// chosen is the part of a configuration that flags select, and how it is reached.
+func (a *app) chosen(ctx context.Context, config *hcl.Config, f planFlags) (planned, error) {
 	config, selection, err := a.choose(config, &f.pick)
 	if err != nil {
 		return planned{}, err

@@ -34,6 +34,9 @@ rollout "waves" {
 }
 `
 
+// assignedToAll stands in every configuration of the laboratory.
+const assignedToAll = "assign \"all\" {\n  baseline = baseline.lab\n  to       = [group.all]\n  rollout  = rollout.quick\n}\n"
+
 // inWaves is a configuration whose first host is the canary.
 func inWaves(t *testing.T, approve string, hosts ...*host) string {
 	t.Helper()
@@ -43,8 +46,7 @@ func inWaves(t *testing.T, approve string, hosts ...*host) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const plain = "assign \"all\" {\n  baseline = baseline.lab\n  to       = [group.all]\n  rollout  = rollout.quick\n}\n"
-	text := strings.Replace(string(b), plain, "", 1)
+	text := strings.Replace(string(b), assignedToAll, "", 1)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil || text == string(b) {
 		t.Fatal("the plain assignment is another one", err)
 	}
@@ -176,6 +178,35 @@ func TestRollback(t *testing.T) {
 	kepmctl(t, dir, "runs").want(t, 0, "rolled back", "INC7")
 	if log := a.sh(t, "journalctl --no-pager -o cat | grep INC7 || true"); log == "" {
 		t.Error("the host's log does not name the rollback's ticket")
+	}
+}
+
+// What is discovered on real hosts is valid, and plans to no changes.
+func TestDiscover(t *testing.T) {
+	a, b := borrow(t), borrow(t)
+	b.sh(t, "chmod 777 /opt/keeper/sbin/Jobs; systemctl disable -q keeper-privilege-manager")
+	dir := config(t, "", a, b)
+	file := filepath.Join(dir, "lab.kepm.hcl")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := strings.Replace(string(text), assignedToAll, "", 1)
+	if err := os.WriteFile(file, []byte(bare), 0o600); err != nil || bare == string(text) {
+		t.Fatal("the plain assignment is another one", err)
+	}
+	before := []string{a.state(t), b.state(t)}
+	found := filepath.Join(dir, "found.kepm.hcl")
+	kepmctl(t, dir, "discover", "--out", found).want(t, 0, "Written to")
+	kepmctl(t, dir, "validate").want(t, 0, "2 hosts")
+	kepmctl(t, dir, "plan", "--detailed-exitcode").want(t, 0, "No changes. 2 of 2 hosts match the configuration.")
+	if text, err := os.ReadFile(found); err != nil || !strings.Contains(string(text), "1 of 2 hosts, with another") || !strings.Contains(string(text), `allowed_hosts                 = ["*"]`) {
+		t.Errorf("%v\n%s", err, text)
+	}
+	for i, h := range []*host{a, b} {
+		if now := h.state(t); now != before[i] {
+			t.Errorf("%s was changed:\n%s", h.Spec.Name, difference(before[i], now))
+		}
 	}
 }
 
