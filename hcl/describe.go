@@ -50,8 +50,10 @@ var aspects = []aspect{
 	{{{"network", "tls_minimum"}: `"1.2"`}},
 	{{{"permissions", "profile"}: `"table"`}, {{"permissions", "profile"}: `"users_read_execute"`}, {{"permissions", "profile"}: `"no_write"`}},
 	{
-		{{"certificate", "kind"}: `"self_signed"`, {"certificate", "renew_before"}: `"30d"`}, {{"certificate", "kind"}: `"self_signed"`},
-		{{"certificate", "kind"}: `"external"`, {"certificate", "renew_before"}: `"30d"`}, {{"certificate", "kind"}: `"external"`},
+		{{"certificate", "kind"}: `"self_signed"`, {"certificate", "renew_before"}: `"30d"`},
+		{{"certificate", "kind"}: `"self_signed"`},
+		{{"certificate", "kind"}: `"external"`, {"certificate", "renew_before"}: `"30d"`},
+		{{"certificate", "kind"}: `"external"`},
 	},
 }
 

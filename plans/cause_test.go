@@ -87,3 +87,15 @@ func TestDiffers(t *testing.T) {
 		t.Errorf("where all failed: %+v", c)
 	}
 }
+
+// Which attempt a transaction was of is in its name, and nowhere else.
+func TestAttempts(t *testing.T) {
+	for name, want := range map[string]int{"r1": 1, "r1-2": 2, "r1-13": 13, "r1-1": 0, "r1-02": 0, "r1-x": 0, "r12": 0, "r1-": 0, "r1-2/../x": 0, "": 0} {
+		if got := attempt(name, "r1"); got != want {
+			t.Errorf("%q is attempt %d, want %d", name, got, want)
+		}
+	}
+	if got := last([]string{"r1-9", "r1", "r1-10", "r1-x"}, "r1"); got != "r1-10" {
+		t.Errorf("the last is %q", got)
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 // Kept is what a committed transaction keeps on its host of what it replaced.
 type Kept struct {
+	Attempts    []string   // names of the run's transactions that the host knows, at most one per attempt
 	Ending      Ending     // empty: the host keeps nothing of it, or never knew it
 	Root        string     // install root, absolute
 	Files       []FileEdit // what they were, and what was made of them

@@ -198,6 +198,45 @@ func (b *bench) runs() []string {
 	return names
 }
 
+// A run whose directory is lost is made again from its plan and from what hosts know:
+// nobody is restarted twice.
+func TestRunIsMadeAgainFromHosts(t *testing.T) {
+	b := built(t, "kepmctl")
+	f := b.simulated(30, "", `confirm_timeout = "3s"
+  parallelism = 2
+  max_failed = "100%"`)
+	b.must(0, "kepmctl", "plan", "--chdir", b.lab, "--view", "summary", "--out", b.bin+"/p")
+	var name string
+	for tries := 1; name == ""; tries++ { // killed early, nothing is begun
+		if b.killed(time.Duration(tries)*400*time.Millisecond, "apply", "--chdir", b.lab, b.bin+"/p") {
+			t.Fatal("it came to its end")
+		}
+		if begun := slices.ContainsFunc(f.States(), func(s simfleet.State) bool { return s.Committed > 0 }); begun {
+			name = b.runs()[len(b.runs())-1]
+		}
+		if err := os.RemoveAll(filepath.Join(b.lab, ".kepmctl")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := b.must(1, "kepmctl", "resume", "--chdir", b.lab, "--from-hosts", name); !strings.Contains(out, "give both") {
+		t.Error(out)
+	}
+	if out := b.must(1, "kepmctl", "resume", "--chdir", b.lab, "--from-hosts", "--plan", b.bin+"/p", "20200101t000000z-aaaaaa"); !strings.Contains(out, "no host that answered knows the run") {
+		t.Error(out)
+	}
+	out := b.must(0, "kepmctl", "resume", "--chdir", b.lab, "--from-hosts", "--plan", b.bin+"/p", name)
+	if !strings.Contains(out, "Apply complete!") || !strings.Contains(out, "the journal was lost") {
+		t.Error(out)
+	}
+	if planned := whole(t, f); planned == 0 {
+		t.Error("no host was changed")
+	}
+	b.must(0, "kepmctl", "runs", "show", "--chdir", b.lab, name)
+	if out := b.must(1, "kepmctl", "resume", "--chdir", b.lab, "--from-hosts", "--plan", b.bin+"/p", name); !strings.Contains(out, "its directory is there") {
+		t.Error(out)
+	}
+}
+
 // killed runs kepmctl and kills it after a while; true: it had ended before.
 func (b *bench) killed(after time.Duration, args ...string) bool {
 	b.t.Helper()

@@ -32,6 +32,9 @@ func (keeper) ReadKept(out transport.Output) (provider.Kept, error) {
 		return strings.TrimSuffix(string(s[name][0]), "\n")
 	}
 	k := provider.Kept{Ending: provider.Ending(first("ending")), Root: first("root"), Permissions: first("permissions") == "yes"}
+	for _, name := range s["attempt"] {
+		k.Attempts = append(k.Attempts, string(name))
+	}
 	files, was, now := s["file"], s["was"], s["new"]
 	if len(was) != len(files) || len(now) != len(files) {
 		return provider.Kept{}, fmt.Errorf("read what the host keeps: %w", errTruncated)

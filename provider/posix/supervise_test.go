@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -606,7 +607,7 @@ func TestTakenBack(t *testing.T) {
 		h.ends(provider.Committed)
 		kept := h.kept(h.run)
 		first := h.transaction().Files
-		if kept.Ending != provider.Committed || kept.Root != h.root || !kept.Permissions || !reflect.DeepEqual(kept.Files, first) {
+		if kept.Ending != provider.Committed || !slices.Equal(kept.Attempts, []string{h.run}) || kept.Root != h.root || !kept.Permissions || !reflect.DeepEqual(kept.Files, first) {
 			t.Fatalf("kept is %+v", kept)
 		}
 		back := h.transaction()

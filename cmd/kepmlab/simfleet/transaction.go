@@ -228,6 +228,11 @@ func (h *host) kept(args []string, now time.Time) string {
 	h.advance(now)
 	var b strings.Builder
 	section := func(name, body string) { fmt.Fprintf(&b, "@%s\n%x\n", name, body) }
+	for name := range h.runs {
+		if name == args[len(args)-1] || strings.HasPrefix(name, args[len(args)-1]+"-") {
+			section("attempt", name)
+		}
+	}
 	if t := h.runs[args[len(args)-1]]; t != nil {
 		section("ending", t.ending)
 		section("root", root)

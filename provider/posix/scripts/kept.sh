@@ -5,6 +5,7 @@
 #
 # The answer is lines "@NAME", each followed by bytes in hexadecimal: see observe.sh.
 # For each file it has three: its path, what it was, and what was made of it.
+# "@attempt" names each transaction of the run that the host knows.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -19,6 +20,9 @@ section() {
 	printf '@%s\n' "$1"
 	od -An -v -tx1
 }
+for one in "$dir" "$dir"-*; do # a run that was resumed has one for each attempt
+	[ ! -e "$one/complete" ] || printf '%s' "${one##*/}" | section attempt
+done
 if [ -e "$dir/complete" ]; then
 	[ ! -e "$dir/outcome" ] || section ending <"$dir/outcome"
 	while IFS=' ' read -r key value; do
