@@ -42,9 +42,9 @@ type Options struct {
 	// Now decides which overrides have expired. Zero: none has.
 	Now time.Time
 	// Run runs a program of an inventory in the configuration's directory and returns
-	// what it printed, which is an error beyond most bytes. Nil: programs are not run,
-	// and what depends on their hosts is not checked.
-	Run func(command []string, limit time.Duration, most int) ([]byte, error)
+	// what it printed. Nil: programs are not run, and what depends on their hosts is not
+	// checked.
+	Run func(Program) ([]byte, error)
 	// Extra is the text of a further file, as if it lay in the directory.
 	Extra []byte
 	// Alone: Extra is all there is; the directory's own files are not read.
@@ -56,6 +56,14 @@ type Options struct {
 
 // extraFile is what mistakes in Options.Extra are told of.
 const extraFile = "discovered" + Suffix
+
+// A Program is one that an inventory names.
+type Program struct {
+	Command []string
+	Limit   time.Duration // it may take so long
+	Most    int           // bytes it may print
+	Cache   time.Duration // what it printed so long ago still holds; 0: it is run each time
+}
 
 func (o Options) env(name string) (string, bool) {
 	if o.Env == nil {
@@ -229,7 +237,7 @@ type reading struct {
 	varFiles  []file               // values of variables, later ones win
 	scope     map[string]cty.Value // var and local
 	now       time.Time
-	run       func([]string, time.Duration, int) ([]byte, error)
+	run       func(Program) ([]byte, error)
 	probe     bool
 	unrun     bool                          // a program of an inventory was not run
 	blocks    map[string][]*hclsyntax.Block // well-formed blocks by type, in order of the files

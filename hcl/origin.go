@@ -103,16 +103,17 @@ func (r *reading) inventory(b *hclsyntax.Block, s *origin) *inventory.Inventory 
 
 // program runs a program for its hosts, where programs may be run.
 func (r *reading) program(s *origin, command []string) (*inventory.Inventory, error) {
-	limit := defaultProgramEnd
+	p := Program{Command: command, Limit: defaultProgramEnd, Most: inventory.MaxBytes}
 	if d, ok := s.timeout("timeout"); ok {
-		limit = d
+		p.Limit = d
 	}
+	p.Cache, _ = s.duration("cache", time.Second, 30*24*time.Hour) // absent: none
 	if r.run == nil {
 		r.unrun = true
 		r.d.warnf(&s.at, "Not run", "%s is a program, and this command runs none: what depends on its hosts is not checked.", s.address)
 		return nil, nil
 	}
-	out, err := r.run(command, limit, inventory.MaxBytes)
+	out, err := r.run(p)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -47,8 +46,8 @@ assign "all" {
 		}
 	}
 	var ran []string
-	config, d := Load(dir, Options{Run: func(command []string, limit time.Duration, most int) ([]byte, error) {
-		ran = append(ran, command...)
+	config, d := Load(dir, Options{Run: func(p Program) ([]byte, error) {
+		ran = append(ran, p.Command...)
 		return []byte(`[{"name":"system","labels":{"made":"yes"}}]`), nil
 	}})
 	if config == nil || d.Warnings() != 1 { // of the Windows host

@@ -45,7 +45,7 @@ func language() schema {
 			},
 			"inventory": {
 				labels: []string{"KIND", "NAME"},
-				attrs:  []string{"path", "columns", "command", "timeout", "connection", "labels", "priority"},
+				attrs:  []string{"path", "columns", "command", "timeout", "cache", "connection", "labels", "priority"},
 			},
 			"group":    {labels: name, attrs: []string{"where", "hosts", "connection"}},
 			"baseline": baselineSchema(),

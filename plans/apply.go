@@ -61,6 +61,9 @@ func (e *UnfitError) Error() string {
 	return "the plan no longer fits: " + e.Reason + ": " + names
 }
 
+// maxAhead is how far the clock of who made a plan may be ahead of this one.
+const maxAhead = 10 * time.Minute
+
 const planAgain = "make a new plan"
 
 // Apply carries out exactly what the plan says on the hosts that have changes, wave
@@ -138,6 +141,9 @@ func (f Fleet) Fits(p *Plan, goals []provider.Goal) error {
 func (f Fleet) reaches(p *Plan, goals []provider.Goal, fresh bool) (map[string]provider.Goal, error) {
 	if now := f.Now(); fresh && now.After(p.Expires) {
 		return nil, &UnfitError{Reason: "it expired at " + p.Expires.Format(time.RFC3339), Hint: planAgain}
+	}
+	if now := f.Now(); fresh && now.Add(maxAhead).Before(p.Created) {
+		return nil, &UnfitError{Reason: fmt.Sprintf("it was made at %s, and here it is %s: one of the clocks is wrong", p.Created.Format(time.RFC3339), now.UTC().Format(time.RFC3339)), Hint: "set the clock right"}
 	}
 	if p.Scripts != f.Family.Digest {
 		return nil, &UnfitError{Reason: fmt.Sprintf("it was made by kepmctl %s, whose scripts differ from this one's", provider.Printable(p.Tool)), Hint: planAgain + ", or use that version"}

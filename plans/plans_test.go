@@ -385,7 +385,8 @@ func TestUnfit(t *testing.T) {
 	f := one(h)
 	p := planOf(t, f)
 	h.scripts, h.dials = nil, 0
-	late, other := f, f
+	late, early, other := f, f, f
+	early.Now = func() time.Time { return f.Now().Add(-2 * time.Hour) }
 	late.Now = func() time.Time { return f.Now().Add(2 * time.Hour) }
 	other.Family.Digest = "e"
 	moved := goal("web")
@@ -396,6 +397,7 @@ func TestUnfit(t *testing.T) {
 		says  string
 	}{
 		"expired":       {late, []provider.Goal{goal("web")}, "expired"},
+		"made tomorrow": {early, []provider.Goal{goal("web")}, "one of the clocks is wrong"},
 		"other scripts": {other, []provider.Goal{goal("web")}, "scripts differ"},
 		"gone":          {f, nil, "no longer has these hosts: web"},
 		"moved":         {f, []provider.Goal{moved}, "in another way"},

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,16 +31,35 @@ func (a *app) load(ctx context.Context) (*hcl.Config, error) {
 	return a.read(hcl.Options{Run: a.running(ctx)})
 }
 
-// running runs the programs of inventories.
-func (a *app) running(ctx context.Context) func([]string, time.Duration, int) ([]byte, error) {
-	return func(command []string, limit time.Duration, most int) ([]byte, error) {
-		return a.inventoryProgram(ctx, command, limit, most)
+// running runs the programs of inventories, or says what they printed a while ago.
+func (a *app) running(ctx context.Context) func(hcl.Program) ([]byte, error) {
+	return func(p hcl.Program) ([]byte, error) {
+		if p.Cache == 0 || a.noExec {
+			return a.inventoryProgram(ctx, p)
+		}
+		path := a.cached(p)
+		if info, err := os.Stat(path); err == nil {
+			if age := a.now().Sub(info.ModTime()); age >= 0 && age < p.Cache {
+				return readFile(path, int64(p.Most))
+			}
+		}
+		out, err := a.inventoryProgram(ctx, p)
+		if err == nil {
+			err = errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), writeFile(path, out))
+		}
+		return out, err
 	}
 }
 
+// cached is where what a program printed is kept.
+func (a *app) cached(p hcl.Program) string {
+	sum := sha256.Sum256([]byte(strings.Join(p.Command, "\x00")))
+	return filepath.Join(a.chdir, ".kepmctl", "cache", hex.EncodeToString(sum[:16]))
+}
+
 // inventoryProgram runs a program in the configuration's directory for its hosts.
-func (a *app) inventoryProgram(ctx context.Context, command []string, limit time.Duration, most int) ([]byte, error) {
-	out, errs, err := a.program(ctx, command, limit, most)
+func (a *app) inventoryProgram(ctx context.Context, p hcl.Program) ([]byte, error) {
+	out, errs, err := a.program(ctx, p.Command, p.Limit, p.Most)
 	if err != nil {
 		return nil, fmt.Errorf("%w%s", err, complaint(errs, ""))
 	}

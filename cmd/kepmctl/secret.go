@@ -108,14 +108,14 @@ func (a *app) program(ctx context.Context, argv []string, limit time.Duration, m
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.WaitDelay = a.chdir, time.Second
-	said, complained := capped{most: most}, capped{most: maxSecret}
+	said, complained := capped{most: most}, capped{most: maxSecret, goOn: true}
 	cmd.Stdout, cmd.Stderr = &said, &complained
 	err = cmd.Run()
 	out, errs = said.kept.String(), complained.kept.String()
 	switch {
 	case ctx.Err() == context.DeadlineExceeded:
 		err = fmt.Errorf("the program did not end within %s", limit)
-	case err == nil && said.over:
+	case said.over:
 		err = fmt.Errorf("the program printed more than %d bytes", most)
 	}
 	return out, errs, err
@@ -142,11 +142,15 @@ type capped struct {
 	kept bytes.Buffer
 	most int
 	over bool
+	goOn bool // what is too much is dropped; otherwise it ends the program
 }
 
 func (c *capped) Write(p []byte) (int, error) {
 	room := c.most - c.kept.Len()
 	c.over = c.over || len(p) > room
 	c.kept.Write(p[:min(room, len(p))])
+	if c.over && !c.goOn {
+		return 0, errors.New("it printed too much")
+	}
 	return len(p), nil
 }

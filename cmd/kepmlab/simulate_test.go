@@ -91,8 +91,16 @@ func TestSimulatedFaults(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
 	}
-	if planned := whole(t, f); planned == 0 {
+	before := whole(t, f)
+	if before == 0 {
 		t.Error("no host was changed")
+	}
+	out = b.must(6, "kepmctl", "resume", "--chdir", b.lab, "--rerun", "failed", "--rerun", "unreachable", b.runs()[0])
+	if !strings.Contains(out, "hosts failed (1 allowed)") && !strings.Contains(out, "gave no answer (") {
+		t.Error(out)
+	}
+	if after := whole(t, f); after < before {
+		t.Errorf("%d hosts were as planned before the resumption, %d after it", before, after)
 	}
 }
 

@@ -181,6 +181,31 @@ func TestRollback(t *testing.T) {
 	}
 }
 
+// What a run does cannot be written down: no host is touched.
+func TestNoRoomForTheJournal(t *testing.T) {
+	h := borrow(t)
+	before := h.state(t)
+	dir := config(t, "", h)
+	for name, mount := range map[string]struct {
+		flags uintptr
+		data  string
+	}{"full": {0, "size=4k"}, "read-only": {syscall.MS_RDONLY, ""}} {
+		state := filepath.Join(t.TempDir(), "state")
+		if err := os.Mkdir(state, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mount("tmpfs", state, "tmpfs", mount.flags, mount.data); err != nil {
+			t.Fatal(name, err)
+		}
+		t.Cleanup(func() { _ = syscall.Unmount(state, syscall.MNT_DETACH) })
+		e := kepmctl(t, dir, "apply", "--auto-approve", "--state", state)
+		e.want(t, 1, "no host was touched", "name another place with --state DIR")
+	}
+	if now := h.state(t); now != before {
+		t.Errorf("the host was changed:\n%s", difference(before, now))
+	}
+}
+
 // What is discovered on real hosts is valid, and plans to no changes.
 func TestDiscover(t *testing.T) {
 	a, b := borrow(t), borrow(t)
