@@ -159,15 +159,20 @@ func withoutValues(expr hcl.Expression) hcl.Expression {
 }
 
 // learn keeps a file for excerpts.
-func (d *Diagnostics) learn(name string, f *hcl.File, src []byte, tokens hclsyntax.Tokens) {
+func (d *Diagnostics) learn(name string, s source) {
 	if d.files == nil {
 		d.files = map[string]source{}
 	}
+	d.files[name] = s
+}
+
+// sourceFor is a file as excerpts may show it.
+func sourceFor(f *hcl.File, src []byte, tokens hclsyntax.Tokens) source {
 	shown := &hcl.File{Bytes: printable(src)}
 	if f != nil {
 		shown.Body, shown.Nav = f.Body, f.Nav
 	}
-	d.files[name] = source{file: shown, hidden: secretLines(src, tokens)}
+	return source{file: shown, hidden: secretLines(src, tokens)}
 }
 
 func (d Diagnostics) hides(one *hcl.Diagnostic) bool {

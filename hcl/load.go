@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -206,26 +208,56 @@ func load(dir string, files, values []file, o Options) (*Config, Diagnostics) {
 	return config, tidy
 }
 
+// A parsed is a file's syntax.
+type parsed struct {
+	body   *hclsyntax.Body
+	source source
+	diags  hcl.Diagnostics
+	deep   *hcl.Range // where it nests too deeply: then it was not parsed
+}
+
 // parse reads the syntax of each file; whole is false when one is broken.
 func parse(files []file, d *Diagnostics) (bodies []*hclsyntax.Body, whole bool) {
+	list := make([]parsed, len(files))
+	var group sync.WaitGroup
+	places := make(chan struct{}, runtime.NumCPU())
+	for i, f := range files {
+		places <- struct{}{}
+		group.Go(func() {
+			list[i] = f.parse()
+			<-places
+		})
+	}
+	group.Wait()
 	whole = true
-	for _, f := range files {
-		tokens, _ := hclsyntax.LexConfig(f.src, f.name, hcl.InitialPos)
-		if at, ok := tooDeep(tokens); ok {
-			d.errorf(&at, "Nested too deeply", "No configuration needs this much nesting or this many operators in one file.")
+	for i, p := range list {
+		if p.deep != nil {
+			d.errorf(p.deep, "Nested too deeply", "No configuration needs this much nesting or this many operators in one file.")
 			whole = false
 			continue
 		}
-		parsed, diags := hclsyntax.ParseConfig(f.src, f.name, hcl.InitialPos)
-		d.learn(f.name, parsed, f.src, tokens)
-		d.foreign(diags)
-		if diags.HasErrors() {
+		d.learn(files[i].name, p.source)
+		d.foreign(p.diags)
+		if p.diags.HasErrors() {
 			whole = false
 			continue
 		}
-		bodies = append(bodies, parsed.Body.(*hclsyntax.Body))
+		bodies = append(bodies, p.body)
 	}
 	return bodies, whole
+}
+
+func (f file) parse() parsed {
+	tokens, _ := hclsyntax.LexConfig(f.src, f.name, hcl.InitialPos)
+	if at, ok := tooDeep(tokens); ok {
+		return parsed{deep: &at}
+	}
+	whole, diags := hclsyntax.ParseConfig(f.src, f.name, hcl.InitialPos)
+	p := parsed{source: sourceFor(whole, f.src, tokens), diags: diags}
+	if !diags.HasErrors() {
+		p.body = whole.Body.(*hclsyntax.Body)
+	}
+	return p
 }
 
 // A reading is one Load and what it has found so far. Named things are kept by

@@ -98,7 +98,7 @@ func (r *reading) flagged(name string, values []string) []hcl.Range {
 		src.WriteByte('\n')
 	}
 	if len(values) > 0 {
-		r.d.learn(name, nil, []byte(src.String()), nil)
+		r.d.learn(name, sourceFor(nil, []byte(src.String()), nil))
 	}
 	return ranges
 }
@@ -285,7 +285,7 @@ func (p *picker) lines(name string, src []byte, at hcl.Range) ([]string, bool) {
 			return nil, false
 		}
 	}
-	p.reading.d.learn(name, nil, []byte(strings.Join(lines, "\n")), nil)
+	p.reading.d.learn(name, sourceFor(nil, []byte(strings.Join(lines, "\n")), nil))
 	return lines, true
 }
 

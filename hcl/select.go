@@ -186,7 +186,7 @@ func (r *reading) condition(text string) attrs {
 	}
 	src := []byte(text)
 	tokens, _ := hclsyntax.LexExpression(src, name, hcl.InitialPos)
-	r.d.learn(name, nil, src, tokens)
+	r.d.learn(name, sourceFor(nil, src, tokens))
 	if at, deep := tooDeep(tokens); deep {
 		r.d.errorf(&at, "Nested too deeply", "No condition needs this much nesting or this many operators.")
 		return attrs{}

@@ -11,16 +11,16 @@ import (
 // many is a plan of so many hosts in ten states, each with changes of its own kind.
 func many(n int) *Plan {
 	var goals []provider.Goal
-	looks := make([]looked, n)
+	s := &sightings{hosts: make([]seen, n)}
 	for i := range n {
 		g := goal(fmt.Sprintf("web-%06d", i))
 		goals = append(goals, g)
 		f := provider.Facts{Settings: provider.File{Path: "/opt/keeper/appsettings.json", Bytes: fmt.Appendf(nil, `{"AllowedHosts":"%d"}`, i%10)}, Roots: []string{"/opt/keeper"}, Version: "2.0.82"}
 		l := provider.Look{Facts: f}
 		l.Peer.HostKey = fmt.Sprintf("ssh-ed25519 SHA256:%043d", i)
-		looks[i] = looked{look: l, findings: provider.Judge(g, l)}
+		s.put(i, looked{look: l, findings: provider.Judge(g, l)})
 	}
-	p := assemble(goals, looks, nil)
+	p := assemble(goals, s, nil)
 	p.place(Terms{})
 	return p
 }

@@ -76,20 +76,20 @@ type looked struct {
 // cancelled context, or looks that could not be kept.
 func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan, error) {
 	now := f.Now().UTC().Truncate(time.Second)
-	looks := make([]looked, len(goals))
+	s := &sightings{hosts: make([]seen, len(goals))}
 	report := f.counter(len(goals))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	eachPatiently(ctx, len(goals), f.Parallelism, func(ctx context.Context, i int, w waiting) {
 		name := goals[i].Host.Name
-		looks[i] = f.present(ctx, goals[i], w)
-		if f.Keep != nil && looks[i].problem == nil {
-			if err := f.Keep(name, f.asked(goals[i]), looks[i].look); err != nil {
+		l := f.present(ctx, goals[i], w)
+		if f.Keep != nil && l.problem == nil {
+			if err := f.Keep(name, f.asked(goals[i]), l.look); err != nil {
 				cancel(err)
 			}
 		}
-		looks[i].look.Facts = provider.Facts{System: looks[i].look.Facts.System, Version: looks[i].look.Facts.Version, Roots: looks[i].look.Facts.Roots} // the rest is judged
-		report(Event{Type: HostLooked, Host: name, Problem: looks[i].problem})
+		s.put(i, l)
+		report(Event{Type: HostLooked, Host: name, Problem: l.problem})
 	})
 	if err := ctx.Err(); err != nil {
 		if cause := context.Cause(ctx); cause != err {
@@ -97,12 +97,12 @@ func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan,
 		}
 		return nil, fmt.Errorf("plan: interrupted before every host was looked at: %w", err)
 	}
-	p := assemble(goals, looks, t.Labels)
+	p := assemble(goals, s, t.Labels)
 	p.Tool, p.Scripts, p.Selection = t.Tool, f.Family.Digest, t.Selection
 	p.Created, p.Expires = now, now.Add(t.TTL)
 	p.Complete = len(p.Silent()) <= t.Tolerated
 	if f.Recall != nil {
-		p.Recorded = recorded(looks)
+		p.Recorded = recorded(s.hosts)
 	}
 	p.place(t)
 	return p, nil
@@ -120,11 +120,11 @@ func (p *Plan) Silent() []HostPlan {
 }
 
 // recorded is from when to when the recalled looks are.
-func recorded(looks []looked) *Recorded {
+func recorded(hosts []seen) *Recorded {
 	r := &Recorded{}
-	for _, l := range looks {
-		at := l.look.At
-		if l.problem != nil {
+	for _, h := range hosts {
+		at := h.at
+		if h.problem != nil {
 			continue
 		}
 		if r.From.IsZero() || at.Before(r.From) {

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/kepmctl/kepmctl/provider"
@@ -188,9 +189,52 @@ func (t *table[T]) index(v T) int {
 	return i
 }
 
+// A host as it was seen is what a plan keeps of a look; findings that hosts share are
+// kept once, for thousands of hosts are in memory together.
+type seen struct {
+	hostKey, system, version, root string
+	at                             time.Time
+	compliant                      int
+	findings                       []int // of the sightings
+	problem                        *Problem
+}
+
+// sightings gather what was seen of hosts, concurrently.
+type sightings struct {
+	mu       sync.Mutex
+	findings table[sighting] // in no order
+	hosts    []seen
+}
+
+// A sighting is a finding with what would mend it: the same finding may need a restart
+// on one host and none on another.
+type sighting struct {
+	Finding provider.Finding
+	Changes []provider.Change
+}
+
+// put keeps what the plan needs of the look at a host.
+func (s *sightings) put(i int, l looked) {
+	h := &s.hosts[i]
+	if h.problem = l.problem; l.problem != nil {
+		return
+	}
+	h.hostKey, h.at = l.look.Peer.HostKey, l.look.At
+	h.system, h.version, h.root = string(l.look.Facts.System.OS), l.look.Facts.Version, l.look.Facts.Root()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range l.findings {
+		if f.Outcome == provider.Compliant {
+			h.compliant++
+		} else {
+			h.findings = append(h.findings, s.findings.index(sighting{f, f.Changes}))
+		}
+	}
+}
+
 // assemble makes the plan of looked-at hosts; the order in which they answered
 // leaves no trace in it.
-func assemble(goals []provider.Goal, looks []looked, labels map[string]map[string]string) *Plan {
+func assemble(goals []provider.Goal, s *sightings, labels map[string]map[string]string) *Plan {
 	p := &Plan{FormatVersion: FormatVersion}
 	order := make([]int, len(goals))
 	for i := range order {
@@ -200,24 +244,21 @@ func assemble(goals []provider.Goal, looks []looked, labels map[string]map[strin
 	var baselines table[Baseline]
 	var changes table[provider.Change]
 	var findings table[provider.Finding]
+	place := make([]int, len(s.findings.list)) // of a finding in the plan, and 1
 	var sets table[map[string]string]
 	for _, i := range order {
-		l := looks[i]
-		h := HostPlan{Name: goals[i].Host.Name, Reach: Reach(goals[i]), Baseline: baselines.index(baselineOf(goals[i])), Problem: l.problem}
+		l := s.hosts[i]
+		h := HostPlan{Name: goals[i].Host.Name, Reach: Reach(goals[i]), Baseline: baselines.index(baselineOf(goals[i])), Problem: l.problem, Compliant: l.compliant}
 		if len(labels) > 0 {
 			h.Labels = sets.index(labels[h.Name])
 		}
-		if l.problem == nil {
-			h.HostKey, h.System = l.look.Peer.HostKey, string(l.look.Facts.System.OS)
-			h.Version, h.Root = l.look.Facts.Version, l.look.Facts.Root()
-		}
-		for _, f := range l.findings {
-			if f.Outcome == provider.Compliant {
-				h.Compliant++
-				continue
+		h.HostKey, h.System, h.Version, h.Root = l.hostKey, l.system, l.version, l.root
+		for _, n := range l.findings {
+			if place[n] == 0 {
+				place[n] = findings.index(s.findings.list[n].Finding) + 1
 			}
-			h.Findings = append(h.Findings, findings.index(f))
-			for _, c := range f.Changes {
+			h.Findings = append(h.Findings, place[n]-1)
+			for _, c := range s.findings.list[n].Changes {
 				h.Changes = append(h.Changes, changes.index(c))
 			}
 		}

@@ -453,6 +453,24 @@ func TestSilentHosts(t *testing.T) {
 	}
 }
 
+// Hosts with the same finding may need different changes: one restarts, one does not run.
+func TestSameFindingOtherChange(t *testing.T) {
+	s := &sightings{hosts: make([]seen, 2)}
+	var goals []provider.Goal
+	for i, running := range []bool{true, false} {
+		g := goal(fmt.Sprintf("h%d", i))
+		facts, _ := family{host: &standIn{settings: `{"AllowedHosts":"*"}`}}.Read(transport.Output{})
+		facts.Service.Active = running
+		l := provider.Look{Facts: facts}
+		s.put(i, looked{look: l, findings: provider.Judge(g, l)})
+		goals = append(goals, g)
+	}
+	p := assemble(goals, s, nil)
+	if !p.Restarts(p.Hosts[0]) || p.Restarts(p.Hosts[1]) || p.Hosts[0].Findings[0] != p.Hosts[1].Findings[0] {
+		t.Errorf("%+v %+v", p.Hosts, p.Changes)
+	}
+}
+
 // The same looks give the same bytes, whatever order hosts come in; and a plan
 // survives being kept.
 func TestDocument(t *testing.T) {
@@ -463,7 +481,14 @@ func TestDocument(t *testing.T) {
 		l := provider.Look{Facts: provider.Facts{Roots: []string{"/opt/keeper"}, Settings: provider.File{Bytes: []byte(`{}`)}}}
 		goals, looks = append(goals, g), append(looks, looked{look: l, findings: provider.Judge(g, l)})
 	}
-	p := assemble(goals, looks, nil)
+	sight := func() *sightings {
+		s := &sightings{hosts: make([]seen, len(looks))}
+		for i, l := range looks {
+			s.put(i, l)
+		}
+		return s
+	}
+	p := assemble(goals, sight(), nil)
 	p.Created, p.Expires = time.Unix(1, 0).UTC(), time.Unix(2, 0).UTC()
 	want, err := p.Encode()
 	if err != nil {
@@ -473,7 +498,7 @@ func TestDocument(t *testing.T) {
 		j := len(goals) - 1 - i
 		goals[i], goals[j], looks[i], looks[j] = goals[j], goals[i], looks[j], looks[i]
 	}
-	q := assemble(goals, looks, nil)
+	q := assemble(goals, sight(), nil)
 	q.Created, q.Expires = p.Created, p.Expires
 	if got, err := q.Encode(); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("another order gives another document: %v", err)

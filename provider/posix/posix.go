@@ -10,7 +10,9 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"io/fs"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/kepmctl/kepmctl/provider"
 )
@@ -34,23 +36,33 @@ func Family() provider.Family {
 // text is an embedded script. The names are constants of this package: a missing
 // one is a mistake that every test shows.
 func text(name string) string {
-	b, err := scripts.ReadFile("scripts/" + name)
-	if err != nil {
-		panic(err)
+	s, ok := texts()[name]
+	if !ok {
+		panic("posix: there is no script " + name)
 	}
-	return held(name, string(b))
+	return s
 }
+
+// texts are all scripts, read once: thousands of hosts are sent the same one.
+var texts = sync.OnceValue(func() map[string]string {
+	entries, err := scripts.ReadDir("scripts")
+	list := map[string]string{}
+	for _, e := range entries {
+		var b []byte
+		b, err = scripts.ReadFile("scripts/" + e.Name())
+		list[e.Name()] = held(e.Name(), string(b))
+	}
+	if err != nil {
+		panic(err) // the files are part of this program
+	}
+	return list
+})
 
 // digest names all scripts of this build together.
 func digest() string {
 	sum := sha256.New()
-	names, err := fs.Glob(scripts, "scripts/*")
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	for _, path := range names { // Glob sorts
-		body := text(path[len("scripts/"):])
-		sum.Write([]byte(path + "\x00" + body + "\x00"))
+	for _, name := range slices.Sorted(maps.Keys(texts())) {
+		sum.Write([]byte("scripts/" + name + "\x00" + text(name) + "\x00"))
 	}
 	return "posix:" + hex.EncodeToString(sum.Sum(nil))[:16]
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
@@ -72,8 +73,12 @@ func (k keys) deaf() *ssh.ServerConfig     { return k.config(k.host, false) }
 //go:embed fleet.kepm.hcl
 var configuration []byte
 
-// perFile is how many hosts one file of the configuration holds.
-const perFile = 2000
+// perFile is how many hosts one file of the configuration holds; more than inBlocks
+// are a table, for nobody writes so many blocks.
+const (
+	perFile  = 2000
+	inBlocks = 20_000
+)
 
 // write writes the configuration, the key and known_hosts.
 func (f *Fleet) write(k keys) error {
@@ -92,6 +97,9 @@ func (f *Fleet) write(k keys) error {
 	if err := os.WriteFile(filepath.Join(dir, "known_hosts"), known.Bytes(), 0o600); err != nil {
 		return err
 	}
+	if len(f.hosts) > inBlocks {
+		return f.writeTable(dir)
+	}
 	for at := 0; at < len(f.hosts); at += perFile {
 		name := fmt.Sprintf("hosts-%03d.kepm.hcl", at/perFile+1)
 		if err := f.writeHosts(filepath.Join(dir, name), at, min(at+perFile, len(f.hosts))); err != nil {
@@ -101,6 +109,25 @@ func (f *Fleet) write(k keys) error {
 	return nil
 }
 
+// labelsOf are a host's labels: site, ring, env and cluster.
+func labelsOf(n int) [4]string {
+	return [4]string{[]string{"par1", "fra2", "nyc3"}[n%3], strconv.Itoa(n % 10), []string{"prod", "prod", "test"}[n%3], fmt.Sprintf("c%03d", n/20)}
+}
+
+// writeTable writes the hosts as an inventory.
+func (f *Fleet) writeTable(dir string) error {
+	var table bytes.Buffer
+	table.WriteString("name,address,port,os,site,ring,env,cluster\n")
+	for n, h := range f.hosts {
+		l := labelsOf(n)
+		fmt.Fprintf(&table, "%s,%s,%d,linux,%s,%s,%s,%s\n", h.name, h.address, f.options.Port, l[0], l[1], l[2], l[3])
+	}
+	const block = "inventory \"csv\" \"fleet\" {\n  path       = \"hosts.csv\"\n  connection = connection.ssh.fleet\n}\n"
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "hosts.csv"), table.Bytes(), 0o600),
+		os.WriteFile(filepath.Join(dir, "hosts.kepm.hcl"), []byte(block), 0o600))
+}
+
 func (f *Fleet) writeHosts(path string, from, to int) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -108,15 +135,15 @@ func (f *Fleet) writeHosts(path string, from, to int) error {
 	}
 	w := bufio.NewWriter(file)
 	for i, h := range f.hosts[from:to] {
-		n := from + i
+		l := labelsOf(from + i)
 		fmt.Fprintf(w, `host %q {
   address    = %q
   port       = %d
   os         = "linux"
-  labels     = { site = %q, ring = "%d", env = %q, cluster = "c%03d" }
+  labels     = { site = %q, ring = %q, env = %q, cluster = %q }
   connection = connection.ssh.fleet
 }
-`, h.name, h.address, f.options.Port, []string{"par1", "fra2", "nyc3"}[n%3], n%10, []string{"prod", "prod", "test"}[n%3], n/20)
+`, h.name, h.address, f.options.Port, l[0], l[1], l[2], l[3])
 	}
 	return errors.Join(w.Flush(), file.Close())
 }
