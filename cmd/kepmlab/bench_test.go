@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -26,12 +28,56 @@ func TestBenchFleet(t *testing.T) {
 	facts, kept := filepath.Join(b.bin, "facts"), filepath.Join(b.bin, "kept.plan")
 	b.measure("plan 10,000 hosts", "plan", "--chdir", all, "--parallelism", "256", "--view", "summary", "--out", kept, "--save-facts", facts)
 	b.measure("plan 10,000 hosts from recorded facts", "plan", "--chdir", all, "--facts", facts, "--view", "summary")
+	tenfold, more := b.tenfold(all, facts)
+	b.measure("plan 100,000 hosts of a table from recorded facts", "plan", "--chdir", tenfold, "--facts", more, "--view", "summary")
 	b.measure("validate 10,000 host blocks", "validate", "--chdir", all)
 	b.measure("show a plan of 10,000 hosts", "show", kept)
 	dead := b.played(10_000, "20ms", "hang=10%")
 	b.measure("plan 10,000 hosts, one in ten silent (connect timeout 10 s)", "plan", "--chdir", dead, "--parallelism", "256", "--view", "summary")
 	waves := b.played(1000, "20ms", "norestart=5%")
 	b.measure("apply to 1,000 hosts, 5 % fail, stops by itself", "apply", "--auto-approve", "--chdir", waves, "--view", "summary")
+}
+
+// tenfold is a fleet of ten times as many hosts, of which each ten have the same facts.
+func (b *bench) tenfold(fleet, facts string) (dir, more string) {
+	b.t.Helper()
+	dir, more = b.t.TempDir(), b.t.TempDir()
+	var table bytes.Buffer
+	table.WriteString("name,address,port,os,site\n")
+	files, err := os.ReadDir(facts)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for i, f := range files {
+		text, err := os.ReadFile(filepath.Join(facts, f.Name()))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		name := strings.TrimSuffix(f.Name(), ".facts.json")
+		for n := range 10 {
+			other := fmt.Sprintf("%s-%d", name, n)
+			fmt.Fprintf(&table, "%s,10.%d.%d.%d,2200,linux,%s\n", other, n, i/256, i%256, []string{"par1", "fra2", "nyc3"}[i%3])
+			if err := os.WriteFile(filepath.Join(more, other+".facts.json"), bytes.Replace(text, []byte(name), []byte(other), 1), 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+	const inventory = "inventory \"csv\" \"fleet\" {\n  path = \"hosts.csv\"\n  connection = connection.ssh.fleet\n}\n"
+	for name, body := range map[string][]byte{"hosts.csv": table.Bytes(), "hosts.kepm.hcl": []byte(inventory)} {
+		if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"fleet.kepm.hcl", "id_ed25519"} {
+		body, err := os.ReadFile(filepath.Join(fleet, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), body, 0o600)
+		}
+		if err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	return dir, more
 }
 
 // played plays a fleet in a process of its own until the test ends.
