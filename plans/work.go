@@ -189,8 +189,7 @@ func (w *work) lookAgain(ctx context.Context) (provider.Look, error) {
 
 func (w *work) tryLogin(ctx context.Context, proof *provider.Proof) {
 	err := w.freshLogin(ctx)
-	// A connection that breaks during a login may pass for a refusal: one is not believed.
-	if errors.Is(err, transport.ErrUnreachable) || errors.Is(err, transport.ErrTimeout) || errors.Is(err, transport.ErrAuth) {
+	if errors.Is(err, transport.ErrUnreachable) || errors.Is(err, transport.ErrTimeout) {
 		err = w.freshLogin(ctx)
 	}
 	switch {

@@ -31,6 +31,7 @@ type proof struct {
 	breaker  *breaker
 	secrets  transport.Secrets
 
+	lost   func() bool // the connection broke
 	offers []string // the methods the server takes, as it said last
 	used   []string
 	leave  func(verdict) // set while the server judges the password
@@ -40,6 +41,9 @@ type proof struct {
 // next picks the method to try next. It is called after each answer of the
 // server's.
 func (p *proof) next(said *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if p.lost() {
+		return nil, nil // the library returns what broke it, if that was not after an answer
+	}
 	p.offers = said.AllowedMethods
 	if p.leave != nil {
 		last := p.used[len(p.used)-1]
@@ -81,6 +85,10 @@ func (p *proof) ended(err error) error {
 			return p.refusal()
 		}
 		return authError(p.hop, fmt.Errorf("too many keys were refused: %s", p.login), "name the one private_key_file, with agent = false")
+	}
+	if p.lost() && strings.Contains(err.Error(), "unable to authenticate") { // it answered, then hung up
+		p.judged(refused)
+		return p.refusal()
 	}
 	p.judged(unclear)
 	if p.err != nil {

@@ -378,3 +378,38 @@ func TestPatience(t *testing.T) {
 		t.Errorf("it ended by %v", context.Cause(ctx))
 	}
 }
+
+// A connection that breaks while the server judges a key or a password was not
+// refused: the password is not spent by it.
+func TestLostDuringLogin(t *testing.T) {
+	for _, by := range []string{"key", "password"} {
+		t.Run(by, func(t *testing.T) {
+			var s *server
+			gone := func() (*ssh.Permissions, error) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				for _, c := range s.conns {
+					_ = c.Close()
+				}
+				return nil, errors.New("gone")
+			}
+			s = &server{config: func(c *ssh.ServerConfig) {
+				c.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return gone() }
+				if by == "password" {
+					c.PublicKeyCallback = nil
+					c.PasswordCallback = func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) { return gone() }
+				}
+			}}
+			d, h := s.start(t)
+			if by == "password" {
+				withPassword(d, &h, "right")
+			}
+			for range 4 { // three refusals would spend a password
+				_, err := d.Dial(t.Context(), h)
+				if !errors.Is(err, transport.ErrUnreachable) {
+					t.Errorf("got %v", err)
+				}
+			}
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -172,7 +173,9 @@ func (a *attempt) dialOnce(ctx context.Context) (*ssh.Client, error) {
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	defer stop()
 	p := a.proof()
-	sc, channels, requests, err := ssh.NewClientConn(nc, a.trust.address, &ssh.ClientConfig{
+	wire := &wire{Conn: nc}
+	p.lost = wire.lost.Load
+	sc, channels, requests, err := ssh.NewClientConn(wire, a.trust.address, &ssh.ClientConfig{
 		User:              a.hop.how.User,
 		AuthCallback:      p.next,
 		HostKeyCallback:   a.trust.check,
@@ -190,6 +193,29 @@ func (a *attempt) dialOnce(ctx context.Context) (*ssh.Client, error) {
 		return nil, ctx.Err()
 	}
 	return client, nil
+}
+
+// A wire remembers that its connection broke: the SSH library takes that, in the
+// middle of a login, for a method that was refused.
+type wire struct {
+	net.Conn
+	lost atomic.Bool
+}
+
+func (w *wire) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if err != nil {
+		w.lost.Store(true)
+	}
+	return n, err
+}
+
+func (w *wire) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	if err != nil {
+		w.lost.Store(true)
+	}
+	return n, err
 }
 
 // dropped says whether the other side hung up.
