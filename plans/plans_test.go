@@ -48,6 +48,7 @@ type standIn struct {
 	meters  int
 	phase   provider.Phase
 	ending  provider.Ending
+	verdict provider.Verdict // that settled it
 	dials   int
 	scripts []string
 }
@@ -128,7 +129,7 @@ func (c conn) Run(_ context.Context, s transport.Script) (transport.Output, erro
 		b, err := json.Marshal(provider.Kept{Ending: h.ending, Root: "/opt/keeper", Files: []provider.FileEdit{{Path: "/opt/keeper/appsettings.json", Was: []byte(h.before), Bytes: []byte(h.after)}}})
 		return transport.Output{Stdout: b}, err
 	case "status":
-		return say("phase", string(h.phase), "ending", string(h.ending), "kind", h.fails, "failure", h.fails, "running", "yes", "down", "1500", "supervisor", "process"), nil
+		return say("phase", string(h.phase), "ending", string(h.ending), "kind", h.fails, "failure", h.fails, "verdict", string(h.verdict), "running", "yes", "down", "1500", "supervisor", "process"), nil
 	case "settle":
 		if h.stays {
 			return transport.Output{}, &transport.Error{Kind: transport.ErrUnreachable, Doing: "run settle"}
@@ -157,8 +158,8 @@ func (h *standIn) settle(v provider.Verdict) {
 	if h.phase == provider.PhaseSettled || v == provider.NoVerdict {
 		return
 	}
-	h.phase, h.ending = provider.PhaseSettled, provider.Committed
-	if v == provider.Undo && !h.liar {
+	h.phase, h.ending, h.verdict = provider.PhaseSettled, provider.Committed, v
+	if (v == provider.Undo || v == provider.Lapsed) && !h.liar {
 		h.ending, h.settings = provider.Undone, h.before
 	}
 }

@@ -70,7 +70,7 @@ func (w *work) await(ctx context.Context, until provider.Phase) (provider.State,
 			return state, fmt.Errorf("run %s did not settle in time", w.transaction)
 		case !state.Running && !asked: // settling was itself interrupted
 			asked = true
-			if _, err := w.ask(ctx, w.fleet.Family.Changer.Settle(w.transaction, provider.Undo)); err != nil {
+			if _, err := w.ask(ctx, w.fleet.Family.Changer.Settle(w.transaction, provider.NoVerdict)); err != nil {
 				return state, err
 			}
 		case !pause(ctx, 300*time.Millisecond): // a host that answers at once must not keep us busy

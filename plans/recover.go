@@ -81,6 +81,10 @@ func (w *work) recover(ctx context.Context) (r Result, again bool) {
 		return w.result(Skipped, "it never began", ""), true
 	case state.Phase == provider.PhaseSettled: // by a verdict, for want of one, or because the change failed by itself
 		r = w.settled(ctx, state, provider.Commit, provider.Proof{}, false)
+		if r.Status == RolledBack && state.Verdict == provider.Undo {
+			r.Reason = "it was not proven; what contradicted was not written down before kepmctl ended"
+			return r, false
+		}
 		return r, r.Status == RolledBack && (state.Kind == "" || state.Kind == "verdict")
 	}
 	judge, err := w.judgeAgain(ctx)

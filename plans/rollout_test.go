@@ -309,8 +309,8 @@ func TestClosedWindowPauses(t *testing.T) {
 // A run that died between a host's change and its verdict: the resumed one proves
 // and commits what is still open, and begins again what went back.
 func TestRecover(t *testing.T) {
-	l := newLab(5)
-	p := l.plan(t, Rollout{Parallelism: 5, MaxFailed: provider.Share{Value: 100, Percent: true}, Waves: []Wave{{Name: "all"}}}, nil)
+	l := newLab(6)
+	p := l.plan(t, Rollout{Parallelism: 6, MaxFailed: provider.Share{Value: 100, Percent: true}, Waves: []Wave{{Name: "all"}}}, nil)
 	for _, h := range l.hosts {
 		h.stays = true
 	}
@@ -318,30 +318,31 @@ func TestRecover(t *testing.T) {
 	l.fleet.Now = func() time.Time {
 		return p.Created.Add(200 * time.Minute * time.Duration(time.Since(began)/time.Second))
 	}
-	if out := l.apply(t, p, nil); out.Count(InDoubt) != 5 {
+	if out := l.apply(t, p, nil); out.Count(InDoubt) != 6 {
 		t.Fatalf("%+v", out)
 	}
 	l.fleet.Now = func() time.Time { return p.Created }
 	for _, h := range l.hosts {
 		h.stays = false
 	}
-	l.hosts["h01"].settle(provider.Undo)   // its time was over
+	l.hosts["h01"].settle(provider.Lapsed) // its time was over
 	l.hosts["h02"].settle(provider.Commit) // the verdict had arrived
 	l.hosts["h03"].worse = true            // it is not proven
 	l.hosts["h04"].settle(provider.Undo)   // its agent had not come up
 	l.hosts["h04"].fails = "agent"
+	l.hosts["h05"].settle(provider.Undo) // kepmctl had found that it does not hold
 	earlier := Replay(append([]Entry{{Type: RunBegun, Attempt: 1}}, l.entries...))
-	if len(earlier.Open) != 5 {
+	if len(earlier.Open) != 6 {
 		t.Fatalf("open: %v", earlier.Open)
 	}
 	out := l.apply(t, p, func(o *ApplyOptions) { o.Earlier = earlier })
-	want := []Status{Unverified, Done, Done, RolledBack, RolledBack}
+	want := []Status{Unverified, Done, Done, RolledBack, RolledBack, RolledBack}
 	for i, r := range out.Results {
 		if r.Status != want[i] || strings.Contains(l.hosts[r.Host].settings, "localhost") != (i < 3) {
 			t.Errorf("%s is %s (%s %v)", r.Host, r.Status, r.Reason, r.Open)
 		}
 	}
-	for host, names := range map[string][]string{"h00": {"r1"}, "h01": {"r1", "r1-2"}, "h02": {"r1"}, "h03": {"r1"}, "h04": {"r1"}} {
+	for host, names := range map[string][]string{"h00": {"r1"}, "h01": {"r1", "r1-2"}, "h02": {"r1"}, "h03": {"r1"}, "h04": {"r1"}, "h05": {"r1"}} {
 		if d := cmp.Diff(names, l.hosts[host].names); d != "" {
 			t.Errorf("transactions of %s (-want +got)\n%s", host, d)
 		}

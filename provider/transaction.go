@@ -84,6 +84,8 @@ const (
 	// NoVerdict decides nothing: it only starts settling again where that was
 	// itself interrupted, so that a host does not stay locked.
 	NoVerdict Verdict = "none"
+	// Lapsed is what a host says of a verdict that did not come in time.
+	Lapsed Verdict = "lapsed"
 )
 
 // ValidRun says whether a run's name is one of ours: [0-9a-z-], at most 64 long.
@@ -116,6 +118,7 @@ const (
 type State struct {
 	Phase   Phase
 	Ending  Ending
+	Verdict Verdict       // the first that came, or Lapsed; empty: none yet
 	Failure string        // what tx.sh could not do; empty: nothing failed
 	Kind    string        // of the failure: "stale", "space", "locked" ... or empty
 	Down    time.Duration // from stopping the service until its ports listened again; 0: not stopped
@@ -145,6 +148,8 @@ func ReadState(out []byte) (s State, ok bool) {
 			s.Phase, ok = Phase(value), true
 		case "ending":
 			s.Ending = Ending(value)
+		case "verdict":
+			s.Verdict = Verdict(value)
 		case "failure":
 			s.Failure = value
 		case "kind":

@@ -38,7 +38,7 @@ if [ "$(readlink "$state/open")" != "$run" ] && ! did begin; then
 	[ -L "$state/open" ] || disarm
 	exit 0
 fi
-ln -s undo "$dir/verdict" 2>/dev/null # unless there is one
+ln -s lapsed "$dir/verdict" 2>/dev/null # unless there is one
 verdict=$(readlink "$dir/verdict")
 did ready || verdict=undo
 

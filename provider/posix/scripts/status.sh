@@ -80,6 +80,7 @@ say phase "$phase"
 if running; then say running yes; else say running no; fi
 say supervisor "$supervisor"
 say ending "$(recorded outcome)"
+say verdict "$(readlink "$dir/verdict")"
 say down "$(recorded down)"
 say pid "$(recorded pid)"
 failure=$(recorded failure)
