@@ -32,7 +32,7 @@ type proof struct {
 	secrets  transport.Secrets
 
 	lost   func() bool // the connection broke
-	offers []string // the methods the server takes, as it said last
+	offers []string    // the methods the server takes, as it said last
 	used   []string
 	leave  func(verdict) // set while the server judges the password
 	err    error         // why there is no point in going on
