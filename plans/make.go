@@ -17,6 +17,7 @@ type Fleet struct {
 	Now         func() time.Time
 	Parallelism int         // hosts at work at once
 	Watch       func(Event) // called from one goroutine at a time; may be nil
+	Filter      bool        // Make also asks the agents whether their Host filter works
 
 	// Recall gives an earlier look at a host, instead of looking now, if the host was
 	// asked the same. Nil: look.
@@ -59,7 +60,8 @@ type Terms struct {
 	Tolerated int           // how many hosts may stay silent
 	Selection *Selection    // what the goals are a part of; nil: they are everything
 
-	Labels map[string]map[string]string // by host
+	Labels    map[string]map[string]string // by host
+	Signature string                       // only what differs in this way; empty: everything
 
 	Rollouts []Rollout
 	Places   map[string]Place // by host; one that is missing is in no rollout
@@ -73,7 +75,7 @@ type looked struct {
 
 // Make looks at every goal's host, or recalls an earlier look, and plans what must
 // change. A host that gives no answer has a Problem in the plan; an error is only a
-// cancelled context, or looks that could not be kept.
+// cancelled context, looks that could not be kept, or ErrNoGroup.
 func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan, error) {
 	now := f.Now().UTC().Truncate(time.Second)
 	s := &sightings{hosts: make([]seen, len(goals))}
@@ -103,6 +105,11 @@ func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan,
 	p.Complete = len(p.Silent()) <= t.Tolerated
 	if f.Recall != nil {
 		p.Recorded = recorded(s.hosts)
+	}
+	if t.Signature != "" {
+		if err := p.only(t.Signature); err != nil {
+			return nil, err
+		}
 	}
 	p.place(t)
 	return p, nil
@@ -165,7 +172,13 @@ func (f Fleet) lookAt(ctx context.Context, g provider.Goal, w waiting) looked {
 
 // lookOver looks over a connection that is open.
 func (f Fleet) lookOver(ctx context.Context, conn transport.Conn, g provider.Goal) looked {
-	look, err := f.look(ctx, conn, g, provider.Questions)
+	questions := provider.Questions
+	if f.Filter {
+		questions = func(g provider.Goal, facts provider.Facts) []transport.Question {
+			return provider.ProofQuestions(g, facts, true)
+		}
+	}
+	look, err := f.look(ctx, conn, g, questions)
 	if err != nil {
 		return looked{problem: problemOf(err)}
 	}

@@ -144,3 +144,16 @@ func (o Outcome) Down() (median, worst time.Duration, host string, restarts int)
 	slices.Sort(all)
 	return all[len(all)/2], worst, host, restarts
 }
+
+// Drifted is how many hosts are not as an enforced demand wants them.
+func (p *Plan) Drifted() int {
+	n := 0
+	for _, h := range p.Hosts {
+		if slices.ContainsFunc(h.Findings, func(i int) bool {
+			return p.Findings[i].Outcome == provider.NonCompliant && p.Findings[i].Mode == provider.Enforce
+		}) {
+			n++
+		}
+	}
+	return n
+}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/kepmctl/kepmctl/provider/appsettings"
+	"github.com/kepmctl/kepmctl/transport"
 )
 
 // A document is a settings file of the agent that can be edited.
@@ -156,7 +157,21 @@ func (j *judge) allowedHosts(w Want, have appsettings.Value) Finding {
 	}
 	right := have.Kind == appsettings.Scalar || have.Kind == appsettings.Absent
 	right = right && sameSet(strings.Split(text, ";"), wanted, func(s string) string { return strings.ToLower(strings.TrimSpace(s)) })
-	return j.set(j.appSettings(), KeyAllowedHosts, have, right, string(MakeValue(strings.Join(wanted, ";"))))
+	f := j.set(j.appSettings(), KeyAllowedHosts, have, right, string(MakeValue(strings.Join(wanted, ";"))))
+	if wrong := j.unfiltered(); right && wrong != "" {
+		f.Outcome, f.Have = NonCompliant, "right in the file, but "+wrong
+		f.Hint = "see whether something overrides the file (config_overrides), and restart the agent's service"
+	}
+	return f
+}
+
+// unfiltered is what the agent answers that it must not, where it was asked.
+func (j *judge) unfiltered() string {
+	var p Proof
+	if slices.ContainsFunc(j.facts.Answers, func(a transport.Answer) bool { return a.Question.Path == "/" }) {
+		p.filter(j)
+	}
+	return strings.Join(p.Contradictions, "; ")
 }
 
 func (j *judge) logLevel(w Want, have appsettings.Value) Finding {

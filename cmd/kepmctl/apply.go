@@ -61,7 +61,7 @@ stops at once and names the hosts in doubt.`,
 				return fmt.Errorf("--stale %q is neither skip nor fail", f.stale)
 			}
 			if len(args) == 1 {
-				if err := f.pick.notOfKept(args[0]); err != nil {
+				if err := f.pick.notOfKept(args[0], f.signature); err != nil {
 					return err
 				}
 			}

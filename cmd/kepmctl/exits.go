@@ -15,7 +15,7 @@ var exits = []struct {
 }{
 	{"0", "done as asked; silent hosts within max_unreachable"},
 	{"1", "error: configuration, flags, an unreadable or altered plan file"},
-	{"2", "plan --detailed-exitcode: changes to make; fmt --check: a file is not formatted"},
+	{"2", "plan --detailed-exitcode: changes to make; drift: there is some; fmt --check: a file is not formatted"},
 	{"3", "more hosts without an answer than max_unreachable tolerates"},
 	{"4", "refused: approval missing or declined, a wave waits for it, a window is closed"},
 	{"5", "the plan no longer fits, nothing was changed"},
@@ -33,6 +33,7 @@ func exitsOf(name string) string {
 		"check":   {"3", signals},
 
 		"discover": {"3", signals},
+		"drift":    {"2", "3", signals},
 		"apply":    {"3", "4", "5", "6", "7", signals},
 		"resume":   {"3", "4", "5", "6", "7", signals},
 		"fmt":      {"2"},

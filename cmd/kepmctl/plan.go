@@ -27,6 +27,7 @@ type planFlags struct {
 	facts       string // a directory of recorded facts to plan from
 	saveFacts   string // a directory to record facts in
 	pick        selectFlags
+	signature   string // only this way of differing
 }
 
 const mostParallel = 50 // hosts looked at at once unless told otherwise
@@ -35,6 +36,13 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	f.registerParallelism(cmd)
 	f.registerView(cmd)
 	f.pick.register(cmd)
+	cmd.Flags().StringVar(&f.signature, "signature", "", "only what differs in the way that this names: kepmctl drift shows signatures")
+}
+
+func (f *planFlags) registerFacts(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.facts, "facts", "", "use the facts recorded in this directory: without credentials, reaching no host")
+	cmd.Flags().StringVar(&f.saveFacts, "save-facts", "", "record what hosts have in this directory, without secrets, for --facts")
+	cmd.MarkFlagsMutuallyExclusive("facts", "save-facts")
 }
 
 func (f *planFlags) registerView(cmd *cobra.Command) {
@@ -93,9 +101,7 @@ narrow it to some hosts and some controls; the plan says so.`,
 	f.register(cmd)
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, the plan's lines, a summary")
 	cmd.Flags().StringVar(&out, "out", "", "keep the plan in this file")
-	cmd.Flags().StringVar(&f.facts, "facts", "", "plan from the facts recorded in this directory: without credentials, reaching no host")
-	cmd.Flags().StringVar(&f.saveFacts, "save-facts", "", "record what hosts have in this directory, without secrets, for --facts")
-	cmd.MarkFlagsMutuallyExclusive("facts", "save-facts")
+	f.registerFacts(cmd)
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are changes to make; 0 says there are none, not that every host is as wanted")
 	f.ttl = 24 * time.Hour
 	cmd.Flags().Var((*duration)(&f.ttl), "plan-ttl", "how long the plan that --out keeps may be applied, such as 12h or 7d")
@@ -115,14 +121,23 @@ func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, 
 	if err != nil {
 		return r, nil, err
 	}
-	watch, stop := a.watch("looked at")
-	r.fleet.Watch = watch
-	p, err := r.fleet.Make(ctx, r.config.Goals, a.terms(r, f))
-	stop()
+	p, err := a.make(ctx, r, f)
 	if err == nil && a.lines != nil {
 		a.lines.Plan(p)
 	}
 	return r, p, err
+}
+
+// make looks at the hosts and plans.
+func (a *app) make(ctx context.Context, r planned, f planFlags) (*plans.Plan, error) {
+	watch, stop := a.watch("looked at")
+	r.fleet.Watch = watch
+	p, err := r.fleet.Make(ctx, r.config.Goals, a.terms(r, f))
+	stop()
+	if errors.Is(err, plans.ErrNoGroup) {
+		err = fmt.Errorf("--signature %s: %w", f.signature, err)
+	}
+	return p, err
 }
 
 func (a *app) ready(ctx context.Context, f planFlags) (planned, error) {

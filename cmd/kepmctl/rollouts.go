@@ -8,7 +8,7 @@ import (
 func (a *app) terms(r planned, f planFlags) plans.Terms {
 	config := r.config
 	t := plans.Terms{
-		Tool: version, TTL: f.ttl, Tolerated: config.MaxUnreachable.Of(len(config.Goals)), Selection: r.selection,
+		Tool: version, TTL: f.ttl, Tolerated: config.MaxUnreachable.Of(len(config.Goals)), Selection: r.selection, Signature: f.signature,
 		Labels: map[string]map[string]string{}, Places: map[string]plans.Place{},
 	}
 	spread := map[string]string{} // what a wave should be like the fleet in

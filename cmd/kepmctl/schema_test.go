@@ -118,14 +118,19 @@ func TestStreamFitsTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(b)
-	second := strings.LastIndex(text, `"type":"version"`)
-	second = strings.LastIndexByte(text[:second], '\n') + 1
-	for _, stream := range []string{text[:second], text[second:]} {
+	var streams []string
+	for line := range strings.Lines(string(b)) {
+		if strings.Contains(line, `"type":"version"`) {
+			streams = append(streams, "")
+		}
+		streams[len(streams)-1] += line
+	}
+	for _, stream := range streams {
 		if err := fitsSchema(stream, ofEvents); err != nil {
 			t.Error(err)
 		}
 	}
+	last := streams[len(streams)-1]
 	for _, c := range [][2]string{
 		{`"status":"done"`, `"status":"dnoe"`},
 		{`"host":"app-001"`, `"hots":"app-001"`},
@@ -136,8 +141,8 @@ func TestStreamFitsTheSchema(t *testing.T) {
 		{`"step":"changing"`, `"step":7`},
 		{`"need_person"`, `"person"`},
 	} {
-		mutated := strings.Replace(text[second:], c[0], c[1], 1)
-		if mutated == text[second:] {
+		mutated := strings.Replace(last, c[0], c[1], 1)
+		if mutated == last {
 			t.Errorf("%s is not in the stream", c[0])
 		} else if fitsSchema(mutated, ofEvents) == nil {
 			t.Errorf("%s may become %s", c[0], c[1])

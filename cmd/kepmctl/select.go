@@ -75,8 +75,11 @@ func (f *selectFlags) check() error {
 }
 
 // notOfKept refuses to select from a plan that is kept: it is carried out as it is.
-func (f *selectFlags) notOfKept(path string) error {
+func (f *selectFlags) notOfKept(path, signature string) error {
 	given := f.given()
+	if signature != "" {
+		given = append(given, "--signature "+typed(signature))
+	}
 	if len(given) == 0 {
 		return nil
 	}

@@ -206,6 +206,48 @@ func (b *bench) runs() []string {
 	return names
 }
 
+// Drift tells the ways in which hosts differ and sends nothing but looks; a plan of one
+// way mends just that one.
+func TestDriftOfSimulatedHosts(t *testing.T) {
+	b := built(t, "kepmctl")
+	f := b.simulated(60, "", `max_failed = "100%"`)
+	t.Setenv("KEPM_LOG", "debug")
+	out := b.must(2, "kepmctl", "drift", "--chdir", b.lab)
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "script=") && !strings.Contains(line, "script=observe.sh") && !strings.Contains(line, "script=ask.sh") {
+			t.Errorf("sent: %s", line)
+		}
+	}
+	if !strings.Contains(out, "script=observe.sh") {
+		t.Error("the log says nothing of scripts")
+	}
+	for _, s := range f.States() {
+		if s.State != "before" || s.Committed+s.Undone+s.Restarts > 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+	os.Unsetenv("KEPM_LOG")
+	out = b.must(2, "kepmctl", "drift", "--chdir", b.lab)
+	_, rest, found := strings.Cut(out, "kepmctl plan --signature ")
+	signature, _, _ := strings.Cut(rest, " ")
+	if !found || strings.Count(out, signature) != 2 {
+		t.Fatalf("signature %q in\n%s", signature, out)
+	}
+	b.must(0, "kepmctl", "plan", "--chdir", b.lab, "--signature", signature, "--out", b.bin+"/one")
+	b.must(0, "kepmctl", "apply", "--chdir", b.lab, b.bin+"/one")
+	if out := b.must(2, "kepmctl", "drift", "--chdir", b.lab); strings.Contains(out, signature) {
+		t.Errorf("it is still there:\n%s", out)
+	}
+	if out := b.must(1, "kepmctl", "plan", "--chdir", b.lab, "--signature", signature); !strings.Contains(out, "no host differs in that way now") {
+		t.Error(out)
+	}
+	b.must(0, "kepmctl", "drift", "--chdir", b.lab, "--fail-on", "none", "--view", "summary")
+	b.must(0, "kepmctl", "apply", "--chdir", b.lab, "--auto-approve")
+	if out := b.must(0, "kepmctl", "drift", "--chdir", b.lab); !strings.Contains(out, "No drift.") {
+		t.Error(out)
+	}
+}
+
 // A run whose directory is lost is made again from its plan and from what hosts know:
 // nobody is restarted twice.
 func TestRunIsMadeAgainFromHosts(t *testing.T) {

@@ -180,6 +180,22 @@ func (l *Lines) Plan(p *plans.Plan) {
 	l.Summary(map[string]any{"summary": p.Summary(), "complete": p.Complete})
 }
 
+// Drift writes a line per way of drift, and per silent host.
+func (l *Lines) Drift(p *plans.Plan) {
+	l.Selection(p.Selection)
+	for _, h := range p.Silent() {
+		l.Write("unreachable", "error", h.Problem.Message, map[string]any{"host": h.Name, "problem": h.Problem})
+	}
+	for _, g := range p.Groups() {
+		level := "info"
+		if g.Drifted() {
+			level = "error"
+		}
+		l.Write("drift", level, fmt.Sprintf("%s is %s on %s", g.Control, g.Outcome, hostCount(len(g.Hosts))), map[string]any{"control": g.Control, "drift": g})
+	}
+	l.Summary(map[string]any{"summary": p.Summary(), "complete": p.Complete, "drifted": p.Drifted()})
+}
+
 // Outcome writes a line per host that had changes.
 func (l *Lines) Outcome(p *plans.Plan, o plans.Outcome) {
 	counts := map[plans.Status]int{}

@@ -29,6 +29,11 @@ func stream(t *testing.T) []byte {
 	if err := lines.End(3, "2 hosts gave no answer\x1b", "is it on?"); err != nil {
 		t.Fatal(err)
 	}
+	lines = report.NewLines(&out, epoch, "0.1.0", "drift", "r3")
+	lines.Drift(p)
+	if err := lines.End(2, "", ""); err != nil {
+		t.Fatal(err)
+	}
 	lines = report.NewLines(&out, epoch, "0.1.0", "apply", "r2")
 	lines.Event(plans.Event{Type: plans.HostStep, Host: "app-001", Message: "changing", Total: 2})
 	lines.Event(plans.Event{Type: plans.HostDone, Host: "app-001", Status: plans.Done, Done: 1, Total: 2})

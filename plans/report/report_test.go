@@ -93,6 +93,26 @@ func TestPlanText(t *testing.T) {
 	golden(t, "plan-hosts.txt", out.Bytes())
 }
 
+func TestDriftText(t *testing.T) {
+	p := fleet()
+	for i := range p.Hosts {
+		if i < 30 {
+			p.Hosts[i].Version = "2.1.0"
+		}
+		if i < 190 && i >= 30 {
+			p.Hosts[i].Findings, p.Hosts[i].Changes = nil, nil
+		}
+	}
+	for _, view := range []report.View{report.Changes, report.Brief, report.Full} {
+		var out bytes.Buffer
+		text := report.Text{Out: &out, View: view}
+		if err := text.Drift(p); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "drift-"+string(view)+".txt", out.Bytes())
+	}
+}
+
 func TestNothingToChange(t *testing.T) {
 	for name, hosts := range map[string][]plans.HostPlan{
 		"all-well.txt":     {{Name: "a", Compliant: 4}, {Name: "b", Compliant: 4}},

@@ -1,0 +1,117 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/kepmctl/kepmctl/plans"
+	"github.com/kepmctl/kepmctl/provider"
+)
+
+// examples is how many hosts of a group are named, unless all are wanted.
+const examples = 5
+
+// Drift shows in which ways hosts are not as wanted, and what that may come from.
+func (t *Text) Drift(p *plans.Plan) error {
+	groups := p.Groups()
+	if t.View != Brief {
+		for _, part := range []struct {
+			title string
+			holds func(plans.Group) bool
+		}{
+			{"Odd ones out", func(g plans.Group) bool { return g.Odd && g.Drifted() }},
+			{"", func(g plans.Group) bool { return !g.Odd && g.Drifted() }},
+			{"In audit: reported, not changed", func(g plans.Group) bool {
+				return g.Outcome == provider.NonCompliant && g.Mode != provider.Enforce
+			}},
+			{"Not known", func(g plans.Group) bool { return g.Outcome == provider.Unknown }},
+		} {
+			t.groups(part.title, groups, part.holds)
+		}
+	}
+	t.silent(p)
+	t.selection(p.Selection)
+	t.driftSummary(p, groups)
+	t.recorded(p)
+	return t.err
+}
+
+func (t *Text) groups(title string, groups []plans.Group, holds func(plans.Group) bool) {
+	for _, g := range groups {
+		if !holds(g) {
+			continue
+		}
+		if title != "" {
+			t.line("%s\n", title)
+			title = ""
+		}
+		t.group(g)
+	}
+}
+
+func (t *Text) group(g plans.Group) {
+	t.line("  # %s   %s   %s of %d   %s", g.Control, string(g.Severity), hostCount(len(g.Hosts)), g.Of, g.Signature)
+	if g.Attr != "" {
+		t.change(provider.Change{Attr: g.Attr, Action: g.Action, From: g.From, To: g.To, Effect: g.Effect})
+	} else {
+		mark := map[provider.Outcome]string{provider.Unknown: "?"}[g.Outcome]
+		t.line("  %s %s", cmp.Or(mark, "x"), cmp.Or(g.From, g.Reason))
+	}
+	if o := g.Override; !o.IsZero() {
+		t.line("    override until %s: %s", o.Expires.UTC().Format("2006-01-02 15:04Z"), o.Reason)
+	}
+	if g.Hint != "" {
+		t.line("    fix: %s", g.Hint)
+	}
+	if c := g.Cause; c != nil {
+		t.line("    likely cause: %s: %d of %d hosts with it, %d of %d others", c.Attribute+" "+c.Value, c.With, c.Of, c.Others, c.OfOthers)
+	}
+	if t.View == Full {
+		if g.File != "" && g.File != "builtin" {
+			t.line("    wanted at: %s:%d", g.File, g.Line)
+		}
+		t.line("    %s\n", list(g.Hosts, true))
+		return
+	}
+	names := strings.Join(g.Hosts[:min(len(g.Hosts), examples)], "  ")
+	if more := len(g.Hosts) - examples; more > 0 {
+		names += fmt.Sprintf("  (+%d more, --view full)", more)
+	}
+	t.line("    %s\n", names)
+}
+
+func (t *Text) driftSummary(p *plans.Plan, groups []plans.Group) {
+	s := p.Summary()
+	drifted, ways, fix := p.Drifted(), 0, ""
+	for _, g := range groups {
+		if g.Drifted() {
+			ways++
+		}
+		if g.Drifted() && g.Attr != "" && fix == "" {
+			fix = g.Signature
+		}
+	}
+	verdict := "No drift."
+	if drifted > 0 {
+		verdict = fmt.Sprintf("Drift: %d of %s in %s.", drifted, hostCount(s.Hosts), count(ways, "way", "ways"))
+	}
+	rest := []string{fmt.Sprintf("%d as declared", s.Compliant)}
+	for _, c := range []struct {
+		n         int
+		one, many string
+	}{
+		{s.Audit, "finding in audit", "findings in audit"},
+		{s.Overridden, "override" + soon(s), "overrides" + soon(s)},
+		{s.Unknown, "unknown", "unknown"},
+		{s.Unreachable, "unreachable", "unreachable"},
+	} {
+		if c.n > 0 {
+			rest = append(rest, count(c.n, c.one, c.many))
+		}
+	}
+	t.line("%s %s.", verdict, strings.Join(rest, ", "))
+	if fix != "" {
+		t.line("next: kepmctl plan shows what would mend it; kepmctl plan --signature %s only the first way", fix)
+	}
+}
