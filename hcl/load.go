@@ -54,6 +54,8 @@ type Options struct {
 	// Probe replaces the assignments: the hosts of none, and no others, are looked at for
 	// what the hardening guide asks.
 	Probe bool
+	// Strict makes errors of waivers that have no effect.
+	Strict bool
 }
 
 // extraFile is what mistakes in Options.Extra are told of.
@@ -80,6 +82,8 @@ type Config struct {
 	Hosts          []Host          // all hosts, by name
 	MaxUnreachable provider.Share  // silent hosts that a run tolerates
 	Rollouts       []Rollout       // that assignments name, by name
+	Waivers        []Waiver        // by name
+	Gates          []Gate          // by name
 	Selected       *Selected       // of which part of everything this is; nil: it is everything
 
 	reading *reading // for Select
@@ -187,7 +191,7 @@ func load(dir string, files, values []file, o Options) (*Config, Diagnostics) {
 	d := &Diagnostics{}
 	bodies, whole := parse(files, d)
 	r := &reading{
-		dir: dir, d: d, functions: functions(dir), varFiles: values, now: o.Now, run: o.Run, probe: o.Probe,
+		dir: dir, d: d, functions: functions(dir), varFiles: values, now: o.Now, run: o.Run, probe: o.Probe, strict: o.Strict,
 		blocks: map[string][]*hclsyntax.Block{}, scope: map[string]cty.Value{},
 	}
 	if !r.fitsVersion(bodies, o.ToolVersion) {
@@ -271,6 +275,7 @@ type reading struct {
 	now       time.Time
 	run       func(Program) ([]byte, error)
 	probe     bool
+	strict    bool
 	unrun     bool                          // a program of an inventory was not run
 	blocks    map[string][]*hclsyntax.Block // well-formed blocks by type, in order of the files
 
@@ -309,7 +314,9 @@ func (r *reading) config() *Config {
 	if r.probe {
 		assignments = r.probing()
 	}
+	waivers := r.readWaivers()
 	c.Goals, c.Rollouts = r.goals(assignments), r.placed(assignments)
+	c.Waivers, c.Gates = r.waive(waivers, c.Goals), r.readGates()
 	for _, h := range r.hosts {
 		c.Hosts = append(c.Hosts, h.Host)
 	}

@@ -53,6 +53,12 @@ func language() schema {
 				labels: name, attrs: []string{"baseline", "to", "hosts", "except", "mode", "rollout"},
 				required: []string{"baseline"},
 			},
+			"gate": {labels: name, attrs: []string{"condition", "error_message"}, required: []string{"condition", "error_message"}},
+			"waiver": {
+				labels:   name,
+				attrs:    []string{"controls", "accepts", "hosts", "groups", "where", "reason", "owner", "approved_by", "ticket", "granted", "expires"},
+				required: []string{"controls", "reason", "owner", "expires"},
+			},
 			"rollout": {
 				labels: name, attrs: []string{"parallelism", "max_failed", "max_unreachable", "confirm_timeout", "keep"},
 				blocks: map[string]schema{
@@ -62,7 +68,7 @@ func language() schema {
 				},
 			},
 		},
-		later: []string{"waiver", "gate", "issuer"},
+		later: []string{"issuer"},
 	}
 }
 

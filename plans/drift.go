@@ -27,6 +27,7 @@ type Group struct {
 	Mode      provider.Mode     `json:"mode"`
 	Outcome   provider.Outcome  `json:"outcome"`
 	Override  provider.Override `json:"override,omitzero"`
+	Waiver    string            `json:"waiver,omitempty"`
 	Reason    string            `json:"reason,omitempty"`
 	Hint      string            `json:"hint,omitempty"`
 	File      string            `json:"file,omitempty"` // where it is wanted
@@ -90,6 +91,7 @@ func (p *Plan) Groups() []Group {
 		way
 		mode    provider.Mode
 		outcome provider.Outcome
+		waiver  string
 	}
 	at := map[key]int{}
 	var groups []Group
@@ -98,7 +100,7 @@ func (p *Plan) Groups() []Group {
 	for n, h := range p.Hosts {
 		p.ways(h, func(w way, finding int, c provider.Change) {
 			f := p.Findings[finding]
-			k := key{w, f.Mode, f.Outcome}
+			k := key{w, f.Mode, f.Outcome, f.Waiver}
 			i, known := at[k]
 			if !known {
 				i = len(groups)
@@ -106,7 +108,7 @@ func (p *Plan) Groups() []Group {
 				file, line := p.source(h, f.Address)
 				groups = append(groups, Group{
 					Signature: w.signature(), Control: w.Control, Attr: w.Attr, From: w.From, To: w.To, Effect: c.Effect, Action: c.Action,
-					Severity: f.Severity, Mode: f.Mode, Outcome: f.Outcome, Override: f.Override, Reason: f.Reason, Hint: f.Hint, File: file, Line: line,
+					Severity: f.Severity, Mode: f.Mode, Outcome: f.Outcome, Override: f.Override, Waiver: f.Waiver, Reason: f.Reason, Hint: f.Hint, File: file, Line: line,
 				})
 				members = append(members, map[int]bool{})
 			}

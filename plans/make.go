@@ -63,6 +63,7 @@ type Terms struct {
 	Labels    map[string]map[string]string // by host
 	Signature string                       // only what differs in this way; empty: everything
 
+	Waivers  []Waiver
 	Rollouts []Rollout
 	Places   map[string]Place // by host; one that is missing is in no rollout
 }
@@ -100,7 +101,7 @@ func (f Fleet) Make(ctx context.Context, goals []provider.Goal, t Terms) (*Plan,
 		return nil, fmt.Errorf("plan: interrupted before every host was looked at: %w", err)
 	}
 	p := assemble(goals, s, t.Labels)
-	p.Tool, p.Scripts, p.Selection = t.Tool, f.Family.Digest, t.Selection
+	p.Tool, p.Scripts, p.Selection, p.Waivers = t.Tool, f.Family.Digest, t.Selection, t.Waivers
 	p.Created, p.Expires = now, now.Add(t.TTL)
 	p.Complete = len(p.Silent()) <= t.Tolerated
 	if f.Recall != nil {

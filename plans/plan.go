@@ -40,7 +40,9 @@ type Plan struct {
 	Hosts         []HostPlan          `json:"hosts"`            // sorted by name
 	Rollouts      []Rollout           `json:"rollouts"`         // how the hosts are changed, in which order
 	Windows       []Window            `json:"windows,omitempty"`
-	Checksum      string              `json:"checksum"` // guards against accidents, not against people
+	Waivers       []Waiver            `json:"waivers,omitempty"` // of the configuration, in effect or not
+	Gates         []Gate              `json:"gates,omitempty"`   // as they were judged when it was made
+	Checksum      string              `json:"checksum"`          // guards against accidents, not against people
 }
 
 // Recorded is from when to when the facts of a plan are that reached no host.

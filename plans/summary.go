@@ -22,6 +22,9 @@ type Summary struct {
 	ExpireSoon  int `json:"expire_soon"`  // of these, whose override ends within 14 days
 	NeedPerson  int `json:"need_person"`  // findings no change of this program can mend
 	Unknown     int `json:"unknown"`      // findings that could not be told
+	Waived      int `json:"waived"`       // findings that a waiver accepts
+	WaiversSoon int `json:"waivers_soon"` // waivers in effect that end within 14 days
+	WaiversIdle int `json:"waivers_idle"` // waivers without effect
 	Unreachable int `json:"unreachable"`  // hosts that gave no answer
 	OnlyStart   int `json:"only_start"`   // hosts whose service is started, not restarted
 	Unmatched   int `json:"not_matching"` // hosts that answered and do not match the configuration
@@ -30,6 +33,14 @@ type Summary struct {
 // Summary counts the plan.
 func (p *Plan) Summary() Summary {
 	s := Summary{Hosts: len(p.Hosts)}
+	for _, w := range p.Waivers {
+		switch {
+		case w.State != WaiverActive:
+			s.WaiversIdle++
+		case w.EndsSoon(p.Created):
+			s.WaiversSoon++
+		}
+	}
 	for _, h := range p.Hosts {
 		p.overrides(h, &s)
 		if h.Problem != nil {
@@ -51,13 +62,12 @@ func (p *Plan) Summary() Summary {
 
 // overrides counts a host's weakened controls, whatever they were found to be.
 func (p *Plan) overrides(h HostPlan, s *Summary) {
-	const soon = 14 * 24 * time.Hour
 	for _, w := range p.Baselines[h.Baseline].Wants {
 		if w.Override.IsZero() {
 			continue
 		}
 		s.Overridden++
-		if w.Override.Expires.Before(p.Created.Add(soon)) {
+		if w.Override.Expires.Before(p.Created.Add(provider.Soon)) {
 			s.ExpireSoon++
 		}
 	}
@@ -84,6 +94,8 @@ func (p *Plan) count(h HostPlan, s *Summary) {
 		switch f := p.Findings[i]; {
 		case f.Outcome == provider.Unknown:
 			s.Unknown++
+		case f.Outcome == provider.Waived:
+			s.Waived++
 		case f.Outcome == provider.NonCompliant && f.Mode == provider.Audit:
 			s.Audit++
 		case p.NeedsPerson(h, i):
@@ -117,7 +129,7 @@ func (p *Plan) NeedsPerson(h HostPlan, finding int) bool {
 // is only audited.
 func (p *Plan) matches(h HostPlan) bool {
 	return !slices.ContainsFunc(h.Findings, func(i int) bool {
-		return p.Findings[i].Outcome != provider.NotApplicable
+		return p.Findings[i].Outcome != provider.NotApplicable && p.Findings[i].Outcome != provider.Waived
 	})
 }
 

@@ -14,6 +14,7 @@ type Goal struct {
 	InstallRoot string // absolute path; empty: discovered on the host
 	Wants       []Want // sorted by control; at most one per control
 	Options     Options
+	Waivers     map[string][]Waiver // in effect now, by the control's text
 }
 
 // Narrow is the goal with only those of its wants whose controls are kept. What the

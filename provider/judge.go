@@ -20,6 +20,7 @@ func Judge(g Goal, l Look) []Finding {
 		entry, _ := EntryOf(w.Control.Name)
 		f.Control, f.Address, f.Severity, f.Mode, f.Source = w.Control, w.Control.String(), cmp.Or(w.Severity, entry.Severity), w.Mode, w.Source
 		f.Override = w.Override
+		f = j.waive(w, f)
 		f.Have, f.Want, f.Reason = Printable(f.Have), Printable(f.Want), Printable(f.Reason)
 		for i := range f.Changes {
 			f.Changes[i].Control, f.Changes[i].From = f.Address, Printable(f.Changes[i].From)

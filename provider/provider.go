@@ -53,6 +53,7 @@ const (
 	NonCompliant  Outcome = "non_compliant"
 	NotApplicable Outcome = "not_applicable"
 	Unknown       Outcome = "unknown" // the host did not say, or not clearly
+	Waived        Outcome = "waived"  // it does not hold, and a waiver accepts that
 )
 
 // A Finding is what one look says of one control.
@@ -63,6 +64,7 @@ type Finding struct {
 	Mode     Mode     `json:"mode"`
 	Override Override `json:"override,omitzero"` // why the mode is weaker than the assignment's
 	Outcome  Outcome  `json:"outcome"`
+	Waiver   string   `json:"waiver,omitempty"` // that accepts it, of a waived finding
 	Have     string   `json:"have,omitempty"`   // what the host has, for people; never a secret
 	Want     string   `json:"want,omitempty"`   // what is wanted, for people
 	Reason   string   `json:"reason,omitempty"` // why it is so, or why it cannot be told

@@ -177,7 +177,7 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.`,
 	root.PersistentFlags().StringArrayVar(&a.vars, "var", nil, "set a variable, NAME=VALUE; may be repeated")
 	root.PersistentFlags().StringArrayVar(&a.varFiles, "var-file", nil, "read values of variables from this file; may be repeated")
 	root.AddCommand(a.validateCommand(), a.hostsCommand(), a.checkCommand(), a.planCommand(), a.showCommand(), a.applyCommand(), a.driftCommand(), a.resumeCommand(), a.rollbackCommand(), a.runsCommand(), a.versionCommand())
-	root.AddCommand(a.initCommand(), a.discoverCommand(), a.fmtCommand(), a.controlsCommand(), a.completionCommand(), a.manCommand())
+	root.AddCommand(a.initCommand(), a.discoverCommand(), a.fmtCommand(), a.controlsCommand(), a.waiversCommand(), a.completionCommand(), a.manCommand())
 	return root
 }
 

@@ -98,6 +98,9 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 	if err != nil {
 		return err
 	}
+	if err := refused(p, judged(r.config, p)); err != nil {
+		return err
+	}
 	f.kept = true
 	if a.lines != nil {
 		a.lines.Plan(p)
@@ -122,6 +125,9 @@ func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
 		if err := a.showPlan(p, f.planFlags); err != nil {
 			return err
 		}
+	}
+	if err := refused(p, nil); err != nil {
+		return err
 	}
 	if !p.Complete {
 		return tooSilent(p)

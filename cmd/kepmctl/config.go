@@ -177,15 +177,17 @@ func (a *app) expand(path string) string {
 }
 
 func (a *app) validateCommand() *cobra.Command {
+	var strict bool
 	cmd := &cobra.Command{
 		Use: "validate", Short: "Check the configuration without touching any host",
 		Long: "Reads every *.kepm.hcl file of the directory and reports all mistakes at once,\nwith their places. It runs no program and dials nobody.",
 		Example: `  kepmctl validate
   kepmctl validate --chdir production
+  kepmctl validate --strict
   kepmctl validate --json`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			config, err := a.read(hcl.Options{})
+			config, err := a.read(hcl.Options{Strict: strict})
 			if err != nil {
 				return err
 			}
@@ -201,6 +203,7 @@ func (a *app) validateCommand() *cobra.Command {
 			return a.unassigned(config)
 		},
 	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "a waiver without effect is a mistake, not a doubt")
 	a.eventsFlag(cmd, "write JSON Lines: an event per mistake or doubt, then a summary")
 	return cmd
 }

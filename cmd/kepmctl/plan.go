@@ -122,6 +122,9 @@ func (a *app) makePlan(ctx context.Context, f planFlags) (planned, *plans.Plan, 
 		return r, nil, err
 	}
 	p, err := a.make(ctx, r, f)
+	if err == nil {
+		p.Gates = judged(r.config, p)
+	}
 	if err == nil && a.lines != nil {
 		a.lines.Plan(p)
 	}
@@ -196,10 +199,13 @@ func (a *app) finishPlan(p *plans.Plan, f planFlags, out string, detailed bool) 
 			where = " --chdir " + a.chdir
 		}
 		fmt.Fprintf(a.out, "\nThe plan is kept in %s.", out)
-		if !a.automated() && p.Summary().Change > 0 {
+		if !a.automated() && p.Summary().Change > 0 && p.Refused() == nil {
 			fmt.Fprintf(a.out, " Carry it out with: kepmctl apply%s %s", where, out)
 		}
 		fmt.Fprintln(a.out)
+	}
+	if err := refused(p, nil); err != nil {
+		return err
 	}
 	switch {
 	case !p.Complete:

@@ -16,6 +16,7 @@ func (a *app) terms(r planned, f planFlags) plans.Terms {
 		t.Labels[h.Name] = h.Labels
 		spread[h.Name] = string(h.OS) + "/" + h.Labels["site"]
 	}
+	t.Waivers = waiversOf(config)
 	for n, r := range config.Rollouts {
 		to := plans.Rollout{Name: r.Name, Parallelism: r.Parallelism, MaxFailed: r.MaxFailed, MaxUnreachable: r.MaxUnreachable, Keep: r.Keep}
 		for _, w := range r.Waves {

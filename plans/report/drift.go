@@ -25,11 +25,13 @@ func (t *Text) Drift(p *plans.Plan) error {
 			{"In audit: reported, not changed", func(g plans.Group) bool {
 				return g.Outcome == provider.NonCompliant && g.Mode != provider.Enforce
 			}},
+			{"Waived: accepted until a date", func(g plans.Group) bool { return g.Outcome == provider.Waived }},
 			{"Not known", func(g plans.Group) bool { return g.Outcome == provider.Unknown }},
 		} {
 			t.groups(part.title, groups, part.holds)
 		}
 	}
+	t.waivers(p)
 	t.silent(p)
 	t.selection(p.Selection)
 	t.driftSummary(p, groups)
@@ -55,8 +57,11 @@ func (t *Text) group(g plans.Group) {
 	if g.Attr != "" {
 		t.change(provider.Change{Attr: g.Attr, Action: g.Action, From: g.From, To: g.To, Effect: g.Effect})
 	} else {
-		mark := map[provider.Outcome]string{provider.Unknown: "?"}[g.Outcome]
+		mark := map[provider.Outcome]string{provider.Unknown: "?", provider.Waived: "%"}[g.Outcome]
 		t.line("  %s %s", cmp.Or(mark, "x"), cmp.Or(g.From, g.Reason))
+	}
+	if g.Waiver != "" {
+		t.line("    waiver: %s", g.Waiver)
 	}
 	if o := g.Override; !o.IsZero() {
 		t.line("    override until %s: %s", o.Expires.UTC().Format("2006-01-02 15:04Z"), o.Reason)
@@ -101,6 +106,7 @@ func (t *Text) driftSummary(p *plans.Plan, groups []plans.Group) {
 		n         int
 		one, many string
 	}{
+		{s.Waived, "waived" + endSoon(s), "waived" + endSoon(s)},
 		{s.Audit, "finding in audit", "findings in audit"},
 		{s.Overridden, "override" + soon(s), "overrides" + soon(s)},
 		{s.Unknown, "unknown", "unknown"},
@@ -114,4 +120,34 @@ func (t *Text) driftSummary(p *plans.Plan, groups []plans.Group) {
 	if fix != "" {
 		t.line("next: kepmctl plan shows what would mend it; kepmctl plan --signature %s only the first way", fix)
 	}
+}
+
+// waivers says which ones have no effect, and which ones end soon.
+func (t *Text) waivers(p *plans.Plan) {
+	for _, w := range p.Waivers {
+		switch {
+		case w.State != plans.WaiverActive:
+			t.line("  %% waiver %s has no effect: %s", w.Name, w.Why)
+		case w.EndsSoon(p.Created):
+			t.line("  %% waiver %s ends at %s: %s", w.Name, w.Expires.UTC().Format("2006-01-02 15:04Z"), w.Reason)
+		default:
+			continue
+		}
+		t.line("    owner %s, %s\n", w.Owner, cmp.Or(w.Ticket, "no ticket"))
+	}
+}
+
+// endSoon says how many waivers end within 14 days, and how many have no effect.
+func endSoon(s plans.Summary) string {
+	var parts []string
+	if s.WaiversSoon > 0 {
+		parts = append(parts, fmt.Sprintf("%d of the waivers end within 14 days", s.WaiversSoon))
+	}
+	if s.WaiversIdle > 0 {
+		parts = append(parts, fmt.Sprintf("%d without effect", s.WaiversIdle))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }

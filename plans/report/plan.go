@@ -21,6 +21,8 @@ func (t *Text) Plan(p *plans.Plan) error {
 		t.byChange(p)
 		t.notes(p)
 	}
+	t.waivers(p)
+	t.gates(p)
 	t.silent(p)
 	t.selection(p.Selection)
 	t.planSummary(p)
@@ -152,13 +154,15 @@ func (t *Text) change(c provider.Change) {
 // notes are the findings that the plan does not mend. What is unknown for one and
 // the same reason is one group, whatever controls it touches.
 func (t *Text) notes(p *plans.Plan) {
-	person, audit, unclear := map[string]*group{}, map[string]*group{}, map[string]*group{}
+	person, audit, unclear, waived := map[string]*group{}, map[string]*group{}, map[string]*group{}, map[string]*group{}
 	for _, h := range p.Hosts {
 		for _, i := range h.Findings {
 			f := p.Findings[i]
 			switch {
 			case f.Outcome == provider.Unknown:
 				gather(unclear, f.Reason+"\x00"+f.Hint, f, h.Name)
+			case f.Outcome == provider.Waived:
+				gather(waived, fmt.Sprint(i), f, h.Name)
 			case f.Outcome == provider.NonCompliant && f.Mode == provider.Audit:
 				gather(audit, fmt.Sprint(i), f, h.Name)
 			case p.NeedsPerson(h, i):
@@ -168,6 +172,7 @@ func (t *Text) notes(p *plans.Plan) {
 	}
 	t.findings("Needs a person: kepmctl does not change these", "x", person)
 	t.findings("Not known", "?", unclear)
+	t.findings("Waived: accepted until a date", "%", waived)
 	t.findings("In audit: reported, not changed", "x", audit)
 }
 
@@ -211,6 +216,9 @@ func (t *Text) finding(mark string, g *group, hosts string) {
 	}
 	if f.Reason != "" {
 		t.line("    why: %s", f.Reason)
+	}
+	if f.Waiver != "" {
+		t.line("    waiver: %s", f.Waiver)
 	}
 	if o := f.Override; !o.IsZero() {
 		t.line("    override until %s: %s", o.Expires.UTC().Format(time.RFC3339), o.Reason)
@@ -260,6 +268,17 @@ func (t *Text) Silent(p *plans.Plan) error {
 	return t.err
 }
 
+// gates says which ones the plan does not pass.
+func (t *Text) gates(p *plans.Plan) {
+	for _, g := range p.Gates {
+		if !g.Pass {
+			t.line("  x gate %s   %s does not hold", g.Name, g.Condition)
+			t.line("    has: %s", g.Values)
+			t.line("    why: %s\n", g.Message)
+		}
+	}
+}
+
 // silent groups the hosts that gave no answer by what stood in the way.
 func (t *Text) silent(p *plans.Plan) {
 	var hosts causes
@@ -281,6 +300,7 @@ func (t *Text) planSummary(p *plans.Plan) {
 		n         int
 		one, many string
 	}{
+		{s.Waived, "waived" + endSoon(s), "waived" + endSoon(s)},
 		{s.Audit, "finding in audit", "findings in audit"},
 		{s.Overridden, "override" + soon(s), "overrides" + soon(s)},
 		{s.NeedPerson, "finding needs a person", "findings need a person"},

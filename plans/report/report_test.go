@@ -103,6 +103,15 @@ func TestDriftText(t *testing.T) {
 			p.Hosts[i].Findings, p.Hosts[i].Changes = nil, nil
 		}
 	}
+	p.Findings = append(p.Findings, provider.Finding{
+		Address: "alternative_signatures", Severity: provider.High, Mode: provider.Enforce, Outcome: provider.Waived, Waiver: "legacy", Have: `["AA"]`, Want: "[]",
+	})
+	p.Hosts[40].Findings = append(p.Hosts[40].Findings, len(p.Findings)-1)
+	p.Waivers = []plans.Waiver{
+		{Name: "legacy", State: plans.WaiverActive, Expires: p.Created.AddDate(0, 0, 3), Reason: "Vendor plug-in", Owner: "team-edge", Ticket: "SEC-4121"},
+		{Name: "old", State: plans.WaiverExpired, Why: "it ended on 2026-11-01", Owner: "team-edge"},
+		{Name: "long", State: plans.WaiverActive, Expires: p.Created.AddDate(1, 0, 0)},
+	}
 	for _, view := range []report.View{report.Changes, report.Brief, report.Full} {
 		var out bytes.Buffer
 		text := report.Text{Out: &out, View: view}

@@ -1,5 +1,3 @@
-waiver "w" {}
-gate "g" {}
 issuer "vault" "v" {}
 connection "winrm" "corp" { user = "x" }
 host "w" {
