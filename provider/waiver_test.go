@@ -10,7 +10,9 @@ import (
 // finding, and what is waived is not changed.
 func TestWaivers(t *testing.T) {
 	const aa, bb = "A94A8FE5CCB19BA61C4C0873D391E987982FBBD3", "B94A8FE5CCB19BA61C4C0873D391E987982FBBD3"
-	with := func(key, value string) string { return `{"AllowedHosts":"localhost;127.0.0.1","` + key + `":` + value + `}` }
+	with := func(key, value string) string {
+		return `{"AllowedHosts":"localhost;127.0.0.1","` + key + `":` + value + `}`
+	}
 	version := want(provider.AgentVersion, "", ">= 2.1")
 	key := want(provider.AppSetting, "Watchdog:Retries", 3)
 	for name, c := range map[string]struct {
