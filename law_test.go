@@ -60,6 +60,8 @@ var only = map[string][]string{
 	"github.com/masterzen/winrm":               {"transport/winrm"},
 	"github.com/sergi/go-diff":                 {"plans/report"},
 	"go.yaml.in/yaml/v3":                       {"hcl/inventory"},
+	"github.com/owenrumney/go-sarif":           {"plans/report"},
+	"github.com/prometheus":                    {"plans/report"},
 	"github.com/gofrs/flock":                   {"plans/runs"},
 	"github.com/rogpeppe/go-internal":          {}, // tests only
 	"github.com/santhosh-tekuri/jsonschema/v6": {},

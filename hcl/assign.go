@@ -173,6 +173,9 @@ func (r *reading) claims(one *assignment) []claim {
 	r.weaken(one.baseline, wants)
 	for _, w := range wants {
 		w.Mode = one.mode.Weaker(w.Mode)
+		if w.Source.File == builtinFile {
+			w.Source = sourceOf(one.at) // what people can find in their files
+		}
 		claims = append(claims, wantClaim(one, w))
 	}
 	if len(wants) == 0 && !r.d.HasErrors() {

@@ -123,7 +123,12 @@ func (r *reading) resolve(b *baseline, path []string) {
 		}
 		if parent, ok := find(r.d, ref, r.baselines); ok {
 			r.resolve(parent, path)
-			maps.Copy(merged, parent.merged)
+			for where, s := range parent.merged {
+				if s.at.Filename == builtinFile && b.at.Filename != builtinFile {
+					s.at = ref.at // what people can find in their files
+				}
+				merged[where] = s
+			}
 			inherited = append(inherited, parent.overrides...)
 		}
 	}

@@ -184,7 +184,7 @@ assign "a" {
 	managed := map[string]bool{}
 	for _, w := range config.Goals[0].Wants {
 		managed[w.Control.Name] = true
-		if w.Mode != provider.Audit || w.Source.File != "builtin" || w.Source.Line == 0 {
+		if w.Mode != provider.Audit || w.Source.File != "main.kepm.hcl" || w.Source.Line == 0 {
 			t.Errorf("%s: mode %s, source %v", w.Control, w.Mode, w.Source)
 		}
 	}

@@ -109,7 +109,7 @@ func (o Override) IsZero() bool { return o == Override{} }
 
 // Source is where in the configuration a want was written.
 type Source struct {
-	File string // relative to the configuration's directory; "builtin" for the built-in baselines
+	File string // relative to the configuration's directory; of what a built-in baseline wants, where that is named
 	Line int    // 1-based; 0 unknown
 }
 

@@ -65,7 +65,7 @@ stops at once and names the hosts in doubt.`,
 					return err
 				}
 			}
-			if err := f.checkChange(); err != nil {
+			if err := errors.Join(f.checkChange(), a.prepare(&f.report)); err != nil {
 				return err
 			}
 			hard, stop, release := a.interrupts(finishing)
@@ -133,7 +133,7 @@ func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
 		return tooSilent(p)
 	}
 	if p.Summary().Change == 0 && a.lines == nil {
-		return nil
+		return a.report(f.report, "apply", p, nil, nil)
 	}
 	if !f.approve && !a.asked(stop) {
 		return &exit{exitRefused, errors.New("apply was not approved: no host was changed")}

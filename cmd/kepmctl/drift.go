@@ -55,6 +55,9 @@ the agents whether their Host filter works. Exit code 2 says that there is drift
 			if fails[f.failOn] == nil {
 				return fmt.Errorf("--fail-on %q is none of new, any, unknown, none", f.failOn)
 			}
+			if err := a.prepare(&f.report); err != nil {
+				return err
+			}
 			_, stop, release := a.interrupts("no host was changed")
 			defer release()
 			return a.drift(stop, f)
@@ -85,10 +88,15 @@ func (a *app) drift(ctx context.Context, f driftFlags) error {
 			return err
 		}
 	}
-	if !p.Complete {
+	return a.report(f.report, "drift", p, nil, f.verdict(p))
+}
+
+// verdict is how a drift report ends.
+func (f driftFlags) verdict(p *plans.Plan) error {
+	switch {
+	case !p.Complete:
 		return tooSilent(p)
-	}
-	if slices.ContainsFunc(p.Groups(), fails[f.failOn]) {
+	case slices.ContainsFunc(p.Groups(), fails[f.failOn]):
 		return &exit{exitChanges, nil}
 	}
 	return nil

@@ -28,6 +28,7 @@ type planFlags struct {
 	saveFacts   string // a directory to record facts in
 	pick        selectFlags
 	signature   string // only this way of differing
+	report      reportFlags
 }
 
 const mostParallel = 50 // hosts looked at at once unless told otherwise
@@ -36,6 +37,7 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	f.registerParallelism(cmd)
 	f.registerView(cmd)
 	f.pick.register(cmd)
+	f.report.register(cmd)
 	cmd.Flags().StringVar(&f.signature, "signature", "", "only what differs in the way that this names: kepmctl drift shows signatures")
 }
 
@@ -86,7 +88,7 @@ narrow it to some hosts and some controls; the plan says so.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			if err := mayKeep(out); err != nil {
+			if err := errors.Join(mayKeep(out), a.prepare(&f.report)); err != nil {
 				return err
 			}
 			_, stop, release := a.interrupts("no host was changed")
@@ -95,7 +97,7 @@ narrow it to some hosts and some controls; the plan says so.`,
 			if err != nil {
 				return err
 			}
-			return a.finishPlan(p, f, out, detailed)
+			return a.report(f.report, "plan", p, nil, a.finishPlan(p, f, out, detailed))
 		},
 	}
 	f.register(cmd)

@@ -54,6 +54,9 @@ was kept, and from what the hosts know of the run.`,
 					return fmt.Errorf("--rerun %q is none of failed, unreachable, stale", what)
 				}
 			}
+			if err := a.prepare(&f.report); err != nil {
+				return err
+			}
 			if f.fromHosts != (f.plan != "") {
 				return errors.New("--from-hosts makes the run's directory again from the plan that was kept: give both, --from-hosts and --plan FILE; without such a file plan and apply anew")
 			}
@@ -62,6 +65,7 @@ was kept, and from what the hosts know of the run.`,
 	}
 	f.registerParallelism(cmd)
 	f.registerView(cmd)
+	f.report.register(cmd)
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, a line per result, a summary")
 	cmd.Flags().BoolVar(&f.approve, "approve", false, "approve the waves that passed and wait for a person")
 	cmd.Flags().StringArrayVar(&f.rerun, "rerun", nil, "try again the hosts that are failed, unreachable or stale; may be repeated")

@@ -34,7 +34,7 @@ Until the configuration says otherwise too, the next apply changes the hosts aga
   kepmctl rollback --auto-approve --change INC0012345 20261125t220000z-5f3a9c`,
 		Args: exactly(1, "the name of the run: kepmctl runs lists them"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := errors.Join(f.check(), f.checkChange()); err != nil {
+			if err := errors.Join(f.check(), f.checkChange(), a.prepare(&f.report)); err != nil {
 				return err
 			}
 			return a.rollback(args[0], f)
@@ -42,6 +42,7 @@ Until the configuration says otherwise too, the next apply changes the hosts aga
 	}
 	f.registerParallelism(cmd)
 	f.registerView(cmd)
+	f.report.register(cmd)
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, a line per result, a summary")
 	f.approveFlags.register(cmd, "")
 	f.registerChange(cmd)

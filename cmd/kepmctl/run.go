@@ -116,7 +116,7 @@ func (a *app) applied(hard context.Context, r planned, p *plans.Plan, o plans.Ap
 	if err := a.showOutcome(p, outcome, f, kept); err != nil {
 		return err
 	}
-	return verdict(p, outcome)
+	return a.report(f.report, "apply", p, &outcome, verdict(p, outcome))
 }
 
 func (a *app) showOutcome(p *plans.Plan, outcome plans.Outcome, f planFlags, kept bool) (err error) {

@@ -23,7 +23,7 @@ const (
 func compileSchema(name string) (*jsonschema.Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	for _, file := range []string{"plan.schema.json", ofEvents} {
+	for _, file := range []string{"plan.schema.json", ofEvents, "report.schema.json"} {
 		b, err := os.ReadFile(filepath.Join(schemas, file))
 		if err != nil {
 			return nil, err
@@ -131,6 +131,12 @@ func TestStreamFitsTheSchema(t *testing.T) {
 		}
 	}
 	last := streams[len(streams)-1]
+	if b, err = os.ReadFile("../../plans/report/testdata/report-json.txt"); err != nil {
+		t.Fatal(err)
+	}
+	if err := fitsSchema(string(b), "report.schema.json"); err != nil {
+		t.Error(err)
+	}
 	for _, c := range [][2]string{
 		{`"status":"done"`, `"status":"dnoe"`},
 		{`"host":"app-001"`, `"hots":"app-001"`},

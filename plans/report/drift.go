@@ -73,7 +73,7 @@ func (t *Text) group(g plans.Group) {
 		t.line("    likely cause: %s: %d of %d hosts with it, %d of %d others", c.Attribute+" "+c.Value, c.With, c.Of, c.Others, c.OfOthers)
 	}
 	if t.View == Full {
-		if g.File != "" && g.File != "builtin" {
+		if g.File != "" {
 			t.line("    wanted at: %s:%d", g.File, g.Line)
 		}
 		t.line("    %s\n", list(g.Hosts, true))
