@@ -27,6 +27,7 @@ var law = map[string][]string{
 	"transport/transporttest": {"transport"},
 	"provider":                {"transport", "provider/appsettings"},
 	"hcl/inventory":           {},
+	"plans/signature":         {},
 	// floor 2
 	"transport/ssh":  {"transport", "transport/shell"},
 	"provider/posix": {"transport", "provider"},
@@ -38,7 +39,7 @@ var law = map[string][]string{
 	"plans/facts":  {"provider"},
 	// floor 4
 	"cmd/kepmctl": {
-		"transport", "transport/ssh", "transport/loopback", "provider", "provider/posix", "hcl", "plans", "plans/report", "plans/runs", "plans/facts",
+		"transport", "transport/ssh", "transport/loopback", "provider", "provider/posix", "hcl", "plans", "plans/report", "plans/runs", "plans/facts", "plans/signature",
 	},
 	// the laboratory knows nothing of what it tests
 	"cmd/kepmlab":          {"cmd/kepmlab/standin", "cmd/kepmlab/nspawn", "cmd/kepmlab/bare", "cmd/kepmlab/simfleet"},
@@ -52,7 +53,7 @@ var law = map[string][]string{
 var only = map[string][]string{
 	"github.com/hashicorp/hcl/v2":              {"hcl"},
 	"github.com/zclconf/go-cty":                {"hcl"},
-	"golang.org/x/crypto/ssh":                  {"transport/ssh", "cmd/kepmlab/nspawn", "cmd/kepmlab/bare", "cmd/kepmlab/simfleet"}, // the laboratory makes keys, and serves
+	"golang.org/x/crypto/ssh":                  {"transport/ssh", "plans/signature", "cmd/kepmlab/nspawn", "cmd/kepmlab/bare", "cmd/kepmlab/simfleet"}, // the laboratory makes keys, and serves
 	"github.com/skeema/knownhosts":             {"transport/ssh"},
 	"github.com/tailscale/hujson":              {"provider/appsettings", "cmd/kepmlab/standin"},
 	"github.com/spf13/pflag":                   {"cmd/kepmctl"},
@@ -62,6 +63,7 @@ var only = map[string][]string{
 	"go.yaml.in/yaml/v3":                       {"hcl/inventory"},
 	"github.com/owenrumney/go-sarif":           {"plans/report"},
 	"github.com/prometheus":                    {"plans/report"},
+	"github.com/hiddeco/sshsig":                {"plans/signature"},
 	"github.com/gofrs/flock":                   {"plans/runs"},
 	"github.com/rogpeppe/go-internal":          {}, // tests only
 	"github.com/santhosh-tekuri/jsonschema/v6": {},
