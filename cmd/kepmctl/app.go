@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kepmctl/kepmctl/hcl"
 	"github.com/kepmctl/kepmctl/plans"
 	"github.com/kepmctl/kepmctl/plans/report"
 	"github.com/kepmctl/kepmctl/provider"
@@ -39,12 +40,17 @@ type app struct {
 	chdir    string
 	noColor  bool
 	noExec   bool
+	policy   string // a policy beside the machine's
 	vars     []string
 	varFiles []string
 
 	lines *report.Lines // of --json; nil: results are text for people
 	log   *slog.Logger  // of KEPM_LOG; nil: none
 	runID string        // names this run in events, in logs and on hosts
+
+	sitePolicy string       // where the machine's is
+	policies   []hcl.Policy // that count
+	forbidden  error        // the program that a policy forbade
 
 	hangUp func() error // ends what is shared between hosts; nil: nothing was dialled
 }
@@ -160,7 +166,7 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			a.beginEvents(cmd)
-			return a.beginLog()
+			return cmp.Or(a.beginLog(), a.readPolicies())
 		},
 	}
 	root.SetIn(a.in)
@@ -174,6 +180,7 @@ heals itself: without kepmctl's verdict in time it goes back to what it was.`,
 	root.PersistentFlags().StringVar(&a.chdir, "chdir", ".", "read the configuration from this directory")
 	root.PersistentFlags().BoolVar(&a.noColor, "no-color", false, "write without colour")
 	root.PersistentFlags().BoolVar(&a.noExec, "no-exec", false, "run no program that the configuration names")
+	root.PersistentFlags().StringVar(&a.policy, "policy", "", "a site policy to keep beside the machine's own, "+sitePolicy)
 	root.PersistentFlags().StringArrayVar(&a.vars, "var", nil, "set a variable, NAME=VALUE; may be repeated")
 	root.PersistentFlags().StringArrayVar(&a.varFiles, "var-file", nil, "read values of variables from this file; may be repeated")
 	root.AddCommand(a.validateCommand(), a.hostsCommand(), a.checkCommand(), a.planCommand(), a.showCommand(), a.applyCommand(), a.driftCommand(), a.resumeCommand(), a.rollbackCommand(), a.runsCommand(), a.versionCommand())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -87,7 +88,7 @@ stops at once and names the hosts in doubt.`,
 
 // applyFile carries out a kept plan: what to change comes from the file alone.
 func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) error {
-	p, err := readPlan(path)
+	p, text, err := readPlan(path)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 	if err != nil {
 		return err
 	}
-	if err := refused(p, judged(r.config, p)); err != nil {
+	if err := cmp.Or(refused(p, judged(r.config, p)), a.mayChange(p, path, text)); err != nil {
 		return err
 	}
 	f.kept = true
@@ -116,6 +117,9 @@ func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
 	if !f.approve && f.pick.readsInput() {
 		return errors.New("apply reads the hosts of @- and the answer to its question from one standard input: give a file with @FILE, or --auto-approve")
 	}
+	if err := a.maySkipFile(); err != nil {
+		return err
+	}
 	f.ttl = 24 * time.Hour
 	r, p, err := a.makePlan(stop, f.planFlags)
 	if err != nil {
@@ -126,7 +130,7 @@ func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
 			return err
 		}
 	}
-	if err := refused(p, nil); err != nil {
+	if err := cmp.Or(refused(p, nil), a.mayChange(p, "", nil)); err != nil {
 		return err
 	}
 	if !p.Complete {

@@ -74,6 +74,9 @@ func (a *app) read(o hcl.Options) (*hcl.Config, error) {
 	if err := diags.Write(a.err, 100, a.color(a.errTerminal)); err != nil {
 		return nil, err
 	}
+	if a.forbidden != nil {
+		return nil, a.forbidden
+	}
 	if diags.HasErrors() {
 		return nil, fmt.Errorf("the configuration in %s has %s: no host was touched", a.dir(), number(diags.Errors(), "error", "errors"))
 	}
@@ -90,6 +93,9 @@ func (a *app) dir() string {
 // fleet is how this program reaches and changes hosts: the one place where
 // transports and families of systems meet the rest.
 func (a *app) fleet(ctx context.Context, config *hcl.Config, parallelism int) (plans.Fleet, error) {
+	if err := a.mayReach(config.Goals); err != nil {
+		return plans.Fleet{}, err
+	}
 	secrets, err := a.secrets(ctx, config.Goals)
 	wrong := append(each(err), each(a.localFiles(config.Goals))...)
 	socket, _ := a.env("SSH_AUTH_SOCK")

@@ -17,7 +17,7 @@ var exits = []struct {
 	{"1", "error: configuration, flags, an unreadable or altered plan file"},
 	{"2", "plan --detailed-exitcode: changes to make; drift: there is some; fmt --check: a file is not formatted"},
 	{"3", "more hosts without an answer than max_unreachable tolerates"},
-	{"4", "refused: by a gate; approval missing or declined, a wave waits for it, a window is closed"},
+	{"4", "refused: by a gate or the site policy; approval missing or declined, a wave waits for it, a window is closed"},
 	{"5", "the plan no longer fits, nothing was changed"},
 	{"6", "apply, resume or rollback began and not every host ended as planned"},
 	{"7", "every host was locked by another transaction, or the run by another kepmctl"},
@@ -33,6 +33,7 @@ func exitsOf(name string) string {
 		"check":   {"3", signals},
 
 		"discover": {"3", signals},
+		"verify":   {"4"},
 		"drift":    {"2", "3", signals},
 		"apply":    {"3", "4", "5", "6", "7", signals},
 		"resume":   {"3", "4", "5", "6", "7", signals},

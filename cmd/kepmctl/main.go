@@ -29,6 +29,7 @@ func kepmctl() int {
 		width:       errWidth,
 		env:         os.LookupEnv,
 		now:         time.Now,
+		sitePolicy:  sitePolicy,
 	}
 	// A reader of our output that goes away must not end an apply in flight.
 	signal.Ignore(syscall.SIGPIPE)

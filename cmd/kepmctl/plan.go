@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,6 +102,7 @@ narrow it to some hosts and some controls; the plan says so.`,
 			return a.report(f.report, "plan", p, nil, a.finishPlan(p, f, out, detailed))
 		},
 	}
+	cmd.AddCommand(a.signCommand(), a.verifyCommand())
 	f.register(cmd)
 	a.eventsFlag(cmd, "write JSON Lines: events as they happen, the plan's lines, a summary")
 	cmd.Flags().StringVar(&out, "out", "", "keep the plan in this file")
@@ -241,7 +244,7 @@ func (a *app) showCommand() *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			p, err := readPlan(args[0])
+			p, _, err := readPlan(args[0])
 			if err != nil {
 				return err
 			}
@@ -264,17 +267,18 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-func readPlan(path string) (*plans.Plan, error) {
+func readPlan(path string) (*plans.Plan, []byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the plan: %w", err)
+		return nil, nil, fmt.Errorf("read the plan: %w", err)
 	}
 	defer f.Close()
-	p, err := plans.Decode(f)
+	var text bytes.Buffer
+	p, err := plans.Decode(io.TeeReader(f, &text))
 	if err != nil {
-		return nil, &advised{fmt.Errorf("%s: %w", path, err), "make a new one: kepmctl plan --out FILE"}
+		return nil, nil, &advised{fmt.Errorf("%s: %w", path, err), "make a new one: kepmctl plan --out FILE"}
 	}
-	return p, nil
+	return p, text.Bytes(), nil
 }
 
 // mayKeep says, before any host is looked at, why a plan cannot be kept in a file:

@@ -99,7 +99,7 @@ func (a *app) rebuild(stop context.Context, name string, f resumeFlags) (*runs.R
 	if _, err := runs.Read(f.state, name); !errors.Is(err, runs.ErrUnknown) {
 		return nil, planned{}, &advised{fmt.Errorf("resume run %s --from-hosts: its directory is there", name), "leave --from-hosts out; or, if the directory cannot be used, name another place with --state DIR"}
 	}
-	p, err := readPlan(f.plan)
+	p, _, err := readPlan(f.plan)
 	if err != nil {
 		return nil, planned{}, err
 	}

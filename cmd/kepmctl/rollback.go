@@ -134,6 +134,9 @@ func (f *approveFlags) register(cmd *cobra.Command, when string) {
 
 // canAsk refuses where nobody can answer.
 func (a *app) canAsk(f approveFlags, what, otherwise string) error {
+	if err := a.mayApprove(f); err != nil {
+		return err
+	}
 	if f.approve || (a.inTerminal && f.input && a.lines == nil) {
 		return nil
 	}

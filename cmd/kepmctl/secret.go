@@ -104,6 +104,9 @@ func (a *app) program(ctx context.Context, argv []string, limit time.Duration, m
 	if a.noExec {
 		return "", "", errors.New("--no-exec forbids to run programs")
 	}
+	if err := a.mayRun(argv[0]); err != nil {
+		return "", "", err
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)

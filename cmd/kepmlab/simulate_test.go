@@ -241,6 +241,13 @@ func TestDriftOfSimulatedHosts(t *testing.T) {
 	if out := b.must(1, "kepmctl", "plan", "--chdir", b.lab, "--signature", signature); !strings.Contains(out, "no host differs in that way now") {
 		t.Error(out)
 	}
+	policy := filepath.Join(b.bin, "policy.kepm.hcl")
+	if err := os.WriteFile(policy, []byte("max_hosts = \"1%\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.must(4, "kepmctl", "apply", "--chdir", b.lab, "--auto-approve", "--policy", policy); !strings.Contains(out, "rule max_hosts: the plan changes") {
+		t.Error(out)
+	}
 	b.must(0, "kepmctl", "drift", "--chdir", b.lab, "--fail-on", "none", "--view", "summary")
 	b.must(0, "kepmctl", "apply", "--chdir", b.lab, "--auto-approve")
 	if out := b.must(0, "kepmctl", "drift", "--chdir", b.lab); !strings.Contains(out, "No drift.") {

@@ -104,3 +104,8 @@ func Open(file []byte, agentSocket string) (signer ssh.Signer, done func(), err 
 	return nil, nil, errors.New("the SSH agent does not hold it")
 }
 
+// A PublicKey is a key that signed.
+type PublicKey = ssh.PublicKey
+
+// Fingerprint names a key as ssh-keygen -l does.
+func Fingerprint(k PublicKey) string { return k.Type() + " " + ssh.FingerprintSHA256(k) }
