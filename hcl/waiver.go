@@ -62,8 +62,13 @@ func (r *reading) readWaiver(b *hclsyntax.Block) (*waiver, bool) {
 		*to, _ = a.text(name)
 	}
 	for _, name := range []string{"reason", "owner"} {
-		if text, ok := a.text(name); ok && strings.TrimSpace(text) == "" {
+		if text, _ := a.text(name); a.has(name) && strings.TrimSpace(text) == "" && r.d.Errors() == before {
 			a.wrong(name, "Write it: whoever reads a report will ask.")
+		}
+	}
+	for _, ref := range w.refs {
+		if len(ref.keys) > 0 && provider.SensitiveKey(ref.keys[len(ref.keys)-1]) && len(w.accepts) > 0 {
+			a.wrong("accepts", "control.%s may hold a secret, and accepts would write it down. It can only be put right.", ref)
 		}
 	}
 	w.ApprovedBy, _ = a.list("approved_by")
@@ -256,7 +261,7 @@ func (r *reading) lapse(w *waiver, state, why string) {
 // doubt reports a waiver that has no effect; strictly, it is a mistake.
 func (r *reading) doubt(w *waiver, format string, args ...any) {
 	report := r.d.warnf
-	if r.strict {
+	if r.strict && !r.unrun { // hosts of programs that were not run are not known
 		report = r.d.errorf
 	}
 	report(&w.at, "A waiver without effect", format, args...)

@@ -47,45 +47,41 @@ func (p *Plan) attributes(h HostPlan) []attribute {
 	return list
 }
 
-// Cause is what best tells those of the hosts that are in the set from the others. Nil:
-// nothing tells them apart well.
-func (p *Plan) Cause(hosts []HostPlan, in func(HostPlan) bool) *Cause {
-	return apart(len(hosts), func(i int) ([]attribute, bool) { return p.attributes(hosts[i]), in(hosts[i]) })
+// A crowd is how often hosts have which attributes.
+type crowd struct {
+	hosts int
+	have  map[attribute]int
 }
 
-// apart finds the attribute that best tells the members among n from the others.
-func apart(n int, of func(i int) (list []attribute, member bool)) *Cause {
-	type tally struct{ all, members int }
-	tallies := map[attribute]*tally{}
-	members := 0
-	for i := range n {
-		list, member := of(i)
-		if member {
-			members++
-		}
-		for _, a := range list {
-			t := tallies[a]
-			if t == nil {
-				t = &tally{}
-				tallies[a] = t
-			}
-			t.all++
-			if member {
-				t.members++
-			}
+func newCrowd() *crowd { return &crowd{have: map[attribute]int{}} }
+
+func (c *crowd) add(list []attribute) {
+	c.hosts++
+	for _, a := range list {
+		c.have[a]++
+	}
+}
+
+// apart finds the attribute that best tells some members of the crowd from the others.
+// Nil: nothing tells them apart well.
+func (c *crowd) apart(members int, of func(i int) []attribute) *Cause {
+	inside := map[attribute]int{}
+	for i := range members {
+		for _, a := range of(i) {
+			inside[a]++
 		}
 	}
 	var best *Cause
 	likely := func(attribute string) int { return slices.Index([]string{"system", "agent", "change"}, attribute) }
-	for a, t := range tallies {
-		c := Cause{Attribute: a.name, Value: a.value, With: t.members, Of: t.all, Others: members - t.members, OfOthers: n - t.all}
-		if c.apart() < leastApart {
+	for a, n := range inside {
+		one := Cause{Attribute: a.name, Value: a.value, With: n, Of: c.have[a], Others: members - n, OfOthers: c.hosts - c.have[a]}
+		if one.apart() < leastApart {
 			continue
 		}
 		if best == nil || cmp.Or(
-			cmp.Compare(c.apart(), best.apart()), cmp.Compare(likely(c.Attribute), likely(best.Attribute)),
-			cmp.Compare(best.Attribute, c.Attribute), cmp.Compare(best.Value, c.Value)) > 0 {
-			best = &c
+			cmp.Compare(one.apart(), best.apart()), cmp.Compare(likely(one.Attribute), likely(best.Attribute)),
+			cmp.Compare(best.Attribute, one.Attribute), cmp.Compare(best.Value, one.Value)) > 0 {
+			best = &one
 		}
 	}
 	return best
@@ -104,15 +100,20 @@ func (p *Plan) Differs(o Outcome) *Cause {
 			tried = append(tried, r)
 		}
 	}
-	return apart(len(tried), func(i int) ([]attribute, bool) {
-		h := p.Hosts[at[tried[i].Host]]
+	all, bad := newCrowd(), [][]attribute{}
+	for _, r := range tried {
+		h := p.Hosts[at[r.Host]]
 		list := p.attributes(h)
 		for _, c := range h.Changes {
 			change := p.Changes[c]
 			list = append(list, attribute{"change", fmt.Sprintf("of %s to %s", change.Control, cmp.Or(change.To, "(not set)"))})
 		}
-		return list, tried[i].bad()
-	})
+		all.add(list)
+		if r.bad() {
+			bad = append(bad, list)
+		}
+	}
+	return all.apart(len(bad), func(i int) []attribute { return bad[i] })
 }
 
 // bad says whether the host counts as failed.

@@ -25,7 +25,16 @@ func labelled(n int, of func(i int) (agent string, labels map[string]string)) *P
 }
 
 func TestCause(t *testing.T) {
-	few := func(h HostPlan) bool { return h.Name < "h020" }
+	of := func(p *Plan) *Cause {
+		c, few := newCrowd(), [][]attribute{}
+		for _, h := range p.Hosts {
+			c.add(p.attributes(h))
+			if h.Name < "h020" {
+				few = append(few, p.attributes(h))
+			}
+		}
+		return c.apart(len(few), func(i int) []attribute { return few[i] })
+	}
 	for name, c := range map[string]struct {
 		of   func(i int) (string, map[string]string)
 		want *Cause
@@ -53,11 +62,11 @@ func TestCause(t *testing.T) {
 		"no host differs": {of: func(int) (string, map[string]string) { return "2", map[string]string{"a": "b"} }},
 	} {
 		p := labelled(100, c.of)
-		if d := cmp.Diff(c.want, p.Cause(p.Hosts, few)); d != "" {
+		if d := cmp.Diff(c.want, of(p)); d != "" {
 			t.Errorf("%s (-want +got)\n%s", name, d)
 		}
 	}
-	if c := (&Plan{}).Cause(nil, few); c != nil {
+	if c := of(&Plan{}); c != nil {
 		t.Errorf("of no hosts: %+v", c)
 	}
 }

@@ -32,6 +32,7 @@ type Plan struct {
 	Complete      bool                `json:"complete"`              // no more hosts were silent than tolerated
 	Recorded      *Recorded           `json:"recorded,omitempty"`    // of a plan from recorded facts
 	Selection     *Selection          `json:"selection,omitempty"`   // nil: of every assigned host and control
+	Signature     string              `json:"signature,omitempty"`   // the only way whose changes are planned; empty: all
 	RollbackOf    string              `json:"rollback_of,omitempty"` // the run whose changes are taken back
 	Baselines     []Baseline          `json:"baselines"`
 	Changes       []provider.Change   `json:"changes"`

@@ -16,7 +16,7 @@ type Summary struct {
 	Modify      int `json:"modify"`
 	Remove      int `json:"remove"`
 	Restarts    int `json:"restarts"`     // hosts whose service restarts
-	Compliant   int `json:"compliant"`    // hosts on which everything is as wanted
+	Compliant   int `json:"compliant"`    // hosts on which everything is as wanted, or waived
 	Audit       int `json:"audit"`        // findings that are reported only
 	Overridden  int `json:"overridden"`   // controls on hosts that a baseline weakens to audit or off
 	ExpireSoon  int `json:"expire_soon"`  // of these, whose override ends within 14 days
@@ -121,6 +121,9 @@ func (p *Plan) Severity(h HostPlan, control string) provider.Severity {
 // the plan has no change.
 func (p *Plan) NeedsPerson(h HostPlan, finding int) bool {
 	f := p.Findings[finding]
+	if p.Signature != "" { // what else differs is left out, not for a person
+		return false
+	}
 	return f.Outcome == provider.NonCompliant && f.Mode == provider.Enforce &&
 		!slices.ContainsFunc(h.Changes, func(i int) bool { return p.Changes[i].Control == f.Address })
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -314,7 +315,8 @@ func (c *course) soak(ctx context.Context, wave Wave, hosts []int) *Stop {
 func (p *Plan) worse(h HostPlan, now []provider.Finding) []string {
 	left := map[string]bool{}
 	for _, i := range h.Findings {
-		if f := p.Findings[i]; len(f.Changes) == 0 {
+		f := p.Findings[i]
+		if !slices.ContainsFunc(h.Changes, func(n int) bool { return p.Changes[n].Control == f.Address }) {
 			left[f.Address] = true
 		}
 	}

@@ -158,9 +158,13 @@ func (j *judge) allowedHosts(w Want, have appsettings.Value) Finding {
 	right := have.Kind == appsettings.Scalar || have.Kind == appsettings.Absent
 	right = right && sameSet(strings.Split(text, ";"), wanted, func(s string) string { return strings.ToLower(strings.TrimSpace(s)) })
 	f := j.set(j.appSettings(), KeyAllowedHosts, have, right, string(MakeValue(strings.Join(wanted, ";"))))
-	if wrong := j.unfiltered(); right && wrong != "" {
+	switch wrong := j.unfiltered(); {
+	case wrong == "":
+	case right:
 		f.Outcome, f.Have = NonCompliant, "right in the file, but "+wrong
 		f.Hint = "see whether something overrides the file (config_overrides), and restart the agent's service"
+	default:
+		f.Have += "; " + wrong
 	}
 	return f
 }

@@ -275,7 +275,7 @@ func TestProve(t *testing.T) {
 		return transport.Answer{Question: transport.Question{Port: 6889, Path: "/api/system/status"}, Replies: []transport.Reply{{Status: code, Body: []byte(body)}}}
 	}
 	filter := func(codes ...int) transport.Answer {
-		a := transport.Answer{Question: transport.Question{Port: 6889, Path: "/"}}
+		a := transport.Answer{Question: transport.Question{Port: 6889, Path: "/", Hosts: []string{"localhost", "127.0.0.1", "kepmctl-probe.invalid"}}}
 		for _, c := range codes {
 			a.Replies = append(a.Replies, transport.Reply{Status: c})
 		}

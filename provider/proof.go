@@ -236,9 +236,9 @@ func (p *Proof) filter(j *judge) {
 		if a.Question.Path != "/" {
 			continue
 		}
-		for i, name := range append(names, madeUpHost) {
+		for _, name := range append(names, madeUpHost) {
 			status := 0
-			if i < len(a.Replies) {
+			if i := slices.Index(a.Question.Hosts, name); i >= 0 && i < len(a.Replies) {
 				status = a.Replies[i].Status
 			}
 			switch {

@@ -17,7 +17,7 @@ type Waiver struct {
 // Valued says whether waivers of a control must say which values they accept.
 func Valued(control string) bool {
 	switch control {
-	case AllowedHosts, LogLevel, AlternativeSignatures, AllowedNonAdminExecutables, AppSetting, PluginSetting, AgentVersion:
+	case AllowedHosts, LogLevel, AlternativeSignatures, AllowedNonAdminExecutables, AppSetting, PluginSetting, AgentVersion, TLSMinimum, Permissions:
 		return true
 	default:
 		return false
@@ -49,8 +49,8 @@ func (j *judge) accepts(w Want, f Finding, waiver Waiver) bool {
 	}
 	lower := func(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 	switch w.Control.Name {
-	case AllowedHosts:
-		return j.accepted(w, accepts, lower)
+	case AllowedHosts: // a filter that does not work is no other set of names
+		return j.unfiltered() == "" && j.accepted(w, accepts, lower)
 	case AlternativeSignatures:
 		return j.accepted(w, accepts, Thumbprint)
 	case AllowedNonAdminExecutables:

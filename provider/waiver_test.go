@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/kepmctl/kepmctl/provider"
+	"github.com/kepmctl/kepmctl/transport"
 )
 
 // A waiver accepts exactly what it names besides the wanted; any other value stays a
@@ -30,17 +31,24 @@ func TestWaivers(t *testing.T) {
 		"a wanted host is missing":   {hosts, settings(`{"AllowedHosts":"localhost;intra"}`), []any{"intra"}, false},
 		"everything":                 {hosts, settings(`{"AllowedHosts":"*"}`), []any{"intra"}, false},
 		"everything, and it is said": {hosts, settings(`{"AllowedHosts":"localhost;127.0.0.1;*"}`), []any{"*"}, true},
-		"a level":                    {levels, settings(with("Settings", `{"system.logging.level":"debug"}`)), []any{"Debug"}, true},
-		"another level":              {levels, settings(with("Settings", `{"system.logging.level":"Trace"}`)), []any{"Debug"}, false},
-		"a key":                      {key, settings(with("Watchdog", `{"Retries":"7"}`)), []any{7}, true},
-		"a key of another value":     {key, settings(with("Watchdog", `{"Retries":8}`)), []any{7}, false},
-		"a key that is not there":    {key, settings(`{}`), []any{7}, false},
-		"a version":                  {version, func(f *provider.Facts) { f.Version = "2.0.82" }, []any{"2.0.82"}, true},
-		"another version":            {version, func(f *provider.Facts) { f.Version = "2.0.81" }, []any{"2.0.82"}, false},
-		"anything":                   {boot, func(f *provider.Facts) { f.Service.Boot = "disabled" }, nil, true},
-		"what it shows":              {boot, func(f *provider.Facts) { f.Service.Boot = "disabled" }, []any{"disabled"}, true},
-		"not what it shows":          {boot, func(f *provider.Facts) { f.Service.Boot = "disabled" }, []any{"static"}, false},
-		"what is not known":          {boot, func(f *provider.Facts) { f.Service.Known = false }, nil, false},
+		"a filter that does not work": {hosts, func(f *provider.Facts) {
+			f.Settings.Bytes = []byte(`{"AllowedHosts":"localhost;127.0.0.1;intra"}`)
+			f.Answers = append(f.Answers, transport.Answer{
+				Question: transport.Question{Port: 6889, Path: "/", Hosts: []string{"localhost", "127.0.0.1", "kepmctl-probe.invalid"}},
+				Replies:  []transport.Reply{{Status: 200}, {Status: 200}, {Status: 200}},
+			})
+		}, []any{"intra"}, false},
+		"a level":                 {levels, settings(with("Settings", `{"system.logging.level":"debug"}`)), []any{"Debug"}, true},
+		"another level":           {levels, settings(with("Settings", `{"system.logging.level":"Trace"}`)), []any{"Debug"}, false},
+		"a key":                   {key, settings(with("Watchdog", `{"Retries":"7"}`)), []any{7}, true},
+		"a key of another value":  {key, settings(with("Watchdog", `{"Retries":8}`)), []any{7}, false},
+		"a key that is not there": {key, settings(`{}`), []any{7}, false},
+		"a version":               {version, func(f *provider.Facts) { f.Version = "2.0.82" }, []any{"2.0.82"}, true},
+		"another version":         {version, func(f *provider.Facts) { f.Version = "2.0.81" }, []any{"2.0.82"}, false},
+		"anything":                {boot, func(f *provider.Facts) { f.Service.Boot = "disabled" }, nil, true},
+		"what it shows":           {boot, func(f *provider.Facts) { f.Service.Boot = "disabled" }, []any{"disabled"}, true},
+		"not what it shows":       {boot, func(f *provider.Facts) { f.Service.Boot = "disabled" }, []any{"static"}, false},
+		"what is not known":       {boot, func(f *provider.Facts) { f.Service.Known = false }, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := hardened()

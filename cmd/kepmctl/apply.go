@@ -99,7 +99,7 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(refused(p, judged(r.config, p)), a.mayChange(p, path, text)); err != nil {
+	if err := cmp.Or(refused(p, judged(r.config, p)), a.mayChange(p, r, path, text)); err != nil {
 		return err
 	}
 	f.kept = true
@@ -130,7 +130,7 @@ func (a *app) applyNow(hard, stop context.Context, f applyFlags) error {
 			return err
 		}
 	}
-	if err := cmp.Or(refused(p, nil), a.mayChange(p, "", nil)); err != nil {
+	if err := cmp.Or(refused(p, nil), a.mayChange(p, r, "", nil)); err != nil {
 		return err
 	}
 	if !p.Complete {

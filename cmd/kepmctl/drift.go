@@ -21,7 +21,7 @@ type driftFlags struct {
 // fails are the findings for which drift ends with exit 2, by --fail-on.
 var fails = map[string]func(plans.Group) bool{
 	"new": plans.Group.Drifted,
-	"any": func(g plans.Group) bool { return g.Outcome != provider.Unknown },
+	"any": func(g plans.Group) bool { return g.Outcome == provider.NonCompliant },
 	"unknown": func(g plans.Group) bool {
 		return g.Drifted() || g.Outcome == provider.Unknown
 	},
@@ -80,23 +80,24 @@ func (a *app) drift(ctx context.Context, f driftFlags) error {
 	if err != nil {
 		return err
 	}
+	groups := p.Groups()
 	if a.lines != nil {
-		a.lines.Drift(p)
+		a.lines.Drift(p, groups)
 	} else {
 		text := report.Text{Out: a.out, Color: a.color(a.outTerminal), View: report.View(f.view)}
-		if err := text.Drift(p); err != nil {
+		if err := text.Drift(p, groups); err != nil {
 			return err
 		}
 	}
-	return a.report(f.report, "drift", p, nil, f.verdict(p))
+	return a.report(f.report, "drift", p, nil, f.verdict(p, groups))
 }
 
 // verdict is how a drift report ends.
-func (f driftFlags) verdict(p *plans.Plan) error {
+func (f driftFlags) verdict(p *plans.Plan, groups []plans.Group) error {
 	switch {
 	case !p.Complete:
 		return tooSilent(p)
-	case slices.ContainsFunc(p.Groups(), fails[f.failOn]):
+	case slices.ContainsFunc(groups, fails[f.failOn]):
 		return &exit{exitChanges, nil}
 	}
 	return nil

@@ -137,12 +137,12 @@ func (a *app) mayApprove(f approveFlags) error {
 
 // mayChange says whether the policies let a plan change so many hosts, and whether it is
 // signed as they demand. Path is where it was kept; empty: nowhere.
-func (a *app) mayChange(p *plans.Plan, path string, text []byte) error {
+func (a *app) mayChange(p *plans.Plan, r planned, path string, text []byte) error {
+	of := len(r.config.Goals) // of what is assigned now: the plan may say anything
+	if r.selection != nil {
+		of = r.selection.OfHosts
+	}
 	for _, policy := range a.policies {
-		of := len(p.Hosts)
-		if p.Selection != nil {
-			of = p.Selection.OfHosts
-		}
 		if policy.MaxHosts != nil {
 			if n, most := p.Summary().Change, max(1, policy.MaxHosts.Of(of)); n > most {
 				return refusedByRule(policy, "max_hosts", "the plan changes %d of %d hosts, and a run may change %d (%s)", n, of, most, policy.MaxHosts)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,11 +100,14 @@ func (a *app) rebuild(stop context.Context, name string, f resumeFlags) (*runs.R
 	if _, err := runs.Read(f.state, name); !errors.Is(err, runs.ErrUnknown) {
 		return nil, planned{}, &advised{fmt.Errorf("resume run %s --from-hosts: its directory is there", name), "leave --from-hosts out; or, if the directory cannot be used, name another place with --state DIR"}
 	}
-	p, _, err := readPlan(f.plan)
+	p, text, err := readPlan(f.plan)
 	if err != nil {
 		return nil, planned{}, err
 	}
 	r, err := a.ready(stop, f.planFlags)
+	if err == nil { // nothing here shows that it is the plan that the run began with
+		err = cmp.Or(refused(p, judged(r.config, p)), a.mayChange(p, r, f.plan, text))
+	}
 	if err != nil {
 		return nil, r, err
 	}

@@ -13,8 +13,7 @@ import (
 const examples = 5
 
 // Drift shows in which ways hosts are not as wanted, and what that may come from.
-func (t *Text) Drift(p *plans.Plan) error {
-	groups := p.Groups()
+func (t *Text) Drift(p *plans.Plan, groups []plans.Group) error {
 	if t.View != Brief {
 		for _, part := range []struct {
 			title string
@@ -88,34 +87,23 @@ func (t *Text) group(g plans.Group) {
 
 func (t *Text) driftSummary(p *plans.Plan, groups []plans.Group) {
 	s := p.Summary()
-	drifted, ways, fix := p.Drifted(), 0, ""
+	hosts, ways, fix := map[string]bool{}, 0, ""
 	for _, g := range groups {
 		if g.Drifted() {
 			ways++
+			for _, h := range g.Hosts {
+				hosts[h] = true
+			}
 		}
 		if g.Drifted() && g.Attr != "" && fix == "" {
 			fix = g.Signature
 		}
 	}
 	verdict := "No drift."
-	if drifted > 0 {
-		verdict = fmt.Sprintf("Drift: %d of %s in %s.", drifted, hostCount(s.Hosts), count(ways, "way", "ways"))
+	if len(hosts) > 0 {
+		verdict = fmt.Sprintf("Drift: %d of %s in %s.", len(hosts), hostCount(s.Hosts), count(ways, "way", "ways"))
 	}
-	rest := []string{fmt.Sprintf("%d as declared", s.Compliant)}
-	for _, c := range []struct {
-		n         int
-		one, many string
-	}{
-		{s.Waived, "waived" + endSoon(s), "waived" + endSoon(s)},
-		{s.Audit, "finding in audit", "findings in audit"},
-		{s.Overridden, "override" + soon(s), "overrides" + soon(s)},
-		{s.Unknown, "unknown", "unknown"},
-		{s.Unreachable, "unreachable", "unreachable"},
-	} {
-		if c.n > 0 {
-			rest = append(rest, count(c.n, c.one, c.many))
-		}
-	}
+	rest := append([]string{fmt.Sprintf("%d as declared", s.Compliant)}, others(s)...)
 	t.line("%s %s.", verdict, strings.Join(rest, ", "))
 	if fix != "" {
 		t.line("next: kepmctl plan shows what would mend it; kepmctl plan --signature %s only the first way", fix)

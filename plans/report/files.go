@@ -37,10 +37,32 @@ func NewReport(tool, command string, at time.Time, dir string, p *plans.Plan, o 
 			r.groups[i].File = path.Join(dir, g.File)
 		}
 	}
+	r.groups = after(r.groups, o)
 	slices.SortStableFunc(r.groups, func(a, b plans.Group) int { // what a budget drops first comes last
 		return cmp.Or(cmp.Compare(weight(b), weight(a)), cmp.Compare(b.Severity.Rank(), a.Severity.Rank()))
 	})
 	return r
+}
+
+// after leaves out what an apply has put right.
+func after(groups []plans.Group, o *plans.Outcome) []plans.Group {
+	if o == nil {
+		return groups
+	}
+	right := map[string]bool{}
+	for _, r := range o.Results {
+		right[r.Host] = r.AsPlanned()
+	}
+	var left []plans.Group
+	for _, g := range groups {
+		if g.Attr != "" {
+			g.Hosts = slices.DeleteFunc(slices.Clone(g.Hosts), func(h string) bool { return right[h] })
+		}
+		if len(g.Hosts) > 0 {
+			left = append(left, g)
+		}
+	}
+	return left
 }
 
 // weight puts what needs attention before what does not.
@@ -302,9 +324,9 @@ func (r *Report) gitlabCodequality(int) ([]byte, error) {
 
 // sentence is a way in one line.
 func sentence(g plans.Group) string {
-	has, must := cmp.Or(g.From, "(not set)"), ""
+	has, must := cmp.Or(cut(g.From), "(not set)"), ""
 	if g.To != "" {
-		must = ", must have " + g.To
+		must = ", must have " + cut(g.To)
 	}
 	attr := ""
 	if g.Attr != "" {

@@ -124,6 +124,11 @@ func TestFormats(t *testing.T) {
 		}
 		golden(t, "report-"+format+".txt", bytesOf(t, r, format))
 	}
+	golden(t, "report-junit-applied.txt", bytesOf(t, applied, "junit"))
+	right := report.NewReport("0.1.0", "apply", at, ".", reported(), &plans.Outcome{Results: []plans.Result{{Host: "app-001.par1", Status: plans.Done}}})
+	if b := bytesOf(t, right, "csv"); bytes.Contains(b, []byte("app-001.par1,allowed_hosts")) || !bytes.Contains(b, []byte("app-002.par1,allowed_hosts")) {
+		t.Error("what was put right still differs, or more than that is left out")
+	}
 	if _, err := r.Bytes("docx"); err == nil {
 		t.Error("an unknown format is written")
 	}
@@ -228,6 +233,23 @@ func TestBudgets(t *testing.T) {
 	}
 	if n := doc.Runs[0].Invocations; len(n) != 1 || !strings.Contains(*n[0].ToolExecutionNotifications[0].Message.Text, "3000 of 8000 ways are left out") {
 		t.Errorf("what is left out is not said: %+v", n)
+	}
+}
+
+// One host's long value does not take the room of all others.
+func TestLongValue(t *testing.T) {
+	p := ways(3)
+	p.Findings[0].Have = strings.Repeat("y", 200_000)
+	for _, format := range []string{"markdown", "github"} {
+		if b := bytesOf(t, report.NewReport("0.1.0", "drift", at, ".", p, nil), format); bytes.Count(b, []byte("log&#95;level")) != 3 || len(b) > 10_000 {
+			t.Errorf("%s has %d bytes", format, len(b))
+		}
+	}
+	for i := range 2000 {
+		p.Waivers = append(p.Waivers, plans.Waiver{Name: fmt.Sprint("w", i), State: plans.WaiverExpired, Why: "it ended"})
+	}
+	if b := bytesOf(t, report.NewReport("0.1.0", "drift", at, ".", p, nil), "markdown"); len(b) > 10_000 || !bytes.Contains(b, []byte("And 1980 more waivers")) {
+		t.Errorf("%d bytes", len(b))
 	}
 }
 

@@ -35,7 +35,7 @@ func (r *Report) sarif(n int) ([]byte, error) {
 		result := run.CreateResultForRule(name).
 			WithLevel(cmp.Or(levels[g.Severity], "note")).
 			WithMessage(sarif.NewTextMessage(provider.Redact(sentence(g)))).
-			WithPartialFingerprints(map[string]string{"kepmctlSignature/v1": g.Signature + "/" + string(g.Mode)})
+			WithPartialFingerprints(map[string]string{"kepmctlSignature/v1": strings.Join([]string{g.Signature, string(g.Mode), string(g.Outcome), g.Waiver}, "/")})
 		if g.File != "" {
 			result.AddLocation(sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().
 				WithArtifactLocation(sarif.NewSimpleArtifactLocation((&url.URL{Path: g.File}).String())).
@@ -105,9 +105,44 @@ func (r *Report) junit(n int) ([]byte, error) {
 			s.Cases = append(s.Cases, testCase{Class: "kepmctl." + control, Name: control + " holds on every host that answered"})
 		}
 	}
+	s.fail("kepmctl.hosts", "%s gave no answer", r.silent()...)
+	for _, g := range r.Plan.Gates {
+		if !g.Pass {
+			s.fail("kepmctl.gate."+g.Name, "gate %s: "+g.Message, g.Condition+" does not hold ("+g.Values+")")
+		}
+	}
+	if r.Outcome != nil {
+		for _, one := range r.Outcome.Results {
+			if !one.AsPlanned() {
+				s.fail("kepmctl.host."+one.Host, "%s: "+words(one.Status), one.Host+" "+provider.Redact(one.Reason))
+			} else {
+				s.Cases = append(s.Cases, testCase{Class: "kepmctl.host." + one.Host, Name: one.Host + " is as planned"})
+			}
+		}
+	}
 	s.Tests = len(s.Cases)
 	b, err := xml.MarshalIndent(s, "", " ")
 	return append([]byte(xml.Header), append(b, '\n')...), err
+}
+
+// fail adds a case that failed for each of some things.
+func (s *suite) fail(class, what string, list ...string) {
+	for _, one := range list {
+		s.Failures++
+		s.Cases = append(s.Cases, testCase{Class: class, Name: one, Failure: &verdict{Message: provider.Printable(strings.ReplaceAll(what, "%s", one))}})
+	}
+}
+
+// silent are the hosts that gave no answer, compressed.
+func (r *Report) silent() []string {
+	var names []string
+	for _, h := range r.Plan.Silent() {
+		names = append(names, h.Name)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{list(names, false)}
 }
 
 // controls are all that are wanted of any host.

@@ -181,12 +181,12 @@ func (l *Lines) Plan(p *plans.Plan) {
 }
 
 // Drift writes a line per way of drift, and per silent host.
-func (l *Lines) Drift(p *plans.Plan) {
+func (l *Lines) Drift(p *plans.Plan, groups []plans.Group) {
 	l.Selection(p.Selection)
 	for _, h := range p.Silent() {
 		l.Write("unreachable", "error", h.Problem.Message, map[string]any{"host": h.Name, "problem": h.Problem})
 	}
-	for _, g := range p.Groups() {
+	for _, g := range groups {
 		level := "info"
 		if g.Drifted() {
 			level = "error"

@@ -30,7 +30,7 @@ func stream(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	lines = report.NewLines(&out, epoch, "0.1.0", "drift", "r3")
-	lines.Drift(p)
+	lines.Drift(p, p.Groups())
 	if err := lines.End(2, "", ""); err != nil {
 		t.Fatal(err)
 	}

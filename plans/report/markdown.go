@@ -39,12 +39,22 @@ func (r *Report) markdown(n int) ([]byte, error) {
 			line("\n**Refused by gate %s**: %s does not hold (%s): %s", plain(g.Name), code(g.Condition), plain(g.Values), plain(g.Message))
 		}
 	}
+	told := 0
 	for _, w := range r.Plan.Waivers {
+		if w.State == plans.WaiverActive && !w.EndsSoon(r.Plan.Created) {
+			continue
+		}
+		if told++; told > mostTold {
+			continue
+		}
 		if w.State != plans.WaiverActive {
 			line("\nWaiver %s has no effect: %s.", plain(w.Name), plain(w.Why))
 		} else if w.EndsSoon(r.Plan.Created) {
 			line("\nWaiver %s ends on %s (%s).", plain(w.Name), w.Expires.UTC().Format("2006-01-02"), plain(w.Owner))
 		}
+	}
+	if told > mostTold {
+		line("\nAnd %d more waivers without effect, or that end soon: kepmctl waivers lists them.", told-mostTold)
 	}
 	if n > 0 {
 		line("\n| severity | control | hosts | has, must have | likely cause |")
@@ -87,12 +97,26 @@ func some(hosts []string) string {
 	return text
 }
 
+// mostTold is how many waivers are told of one by one; longest how much of a value is.
+const (
+	mostTold = 20
+	longest  = 400 // characters
+)
+
+// cut shortens what would fill the report alone.
+func cut(s string) string {
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest]) + "..."
+	}
+	return s
+}
+
 // long is from where on the words that differ are marked inside two values.
 const long = 60
 
 // differs shows both values, and inside long ones the words that differ.
 func differs(g plans.Group) string {
-	from, to := g.From, g.To
+	from, to := cut(g.From), cut(g.To)
 	if from == "" {
 		from = "(not set)"
 	}
@@ -106,14 +130,24 @@ func differs(g plans.Group) string {
 	for _, d := range Words(from, to) {
 		switch {
 		case d.Removed:
-			b.WriteString("~~" + plain(d.Text) + "~~")
+			b.WriteString(marked("~~", d.Text))
 		case d.Added:
-			b.WriteString("**" + plain(d.Text) + "**")
+			b.WriteString(marked("**", d.Text))
 		default:
 			b.WriteString(plain(d.Text))
 		}
 	}
 	return b.String()
+}
+
+// marked puts marks around a text, its blanks outside of them as Markdown wants.
+func marked(mark, s string) string {
+	inner := strings.TrimSpace(s)
+	if inner == "" {
+		return s
+	}
+	before, after, _ := strings.Cut(s, inner)
+	return before + mark + plain(inner) + mark + after
 }
 
 // A Word is a part of two values: of both, of the first alone, or of the second.

@@ -295,22 +295,7 @@ func (t *Text) planSummary(p *plans.Plan) {
 		t.rollouts(p)
 		return
 	}
-	var rest []string
-	for _, c := range []struct {
-		n         int
-		one, many string
-	}{
-		{s.Waived, "waived" + endSoon(s), "waived" + endSoon(s)},
-		{s.Audit, "finding in audit", "findings in audit"},
-		{s.Overridden, "override" + soon(s), "overrides" + soon(s)},
-		{s.NeedPerson, "finding needs a person", "findings need a person"},
-		{s.Unknown, "unknown", "unknown"},
-		{s.Unreachable, "unreachable", "unreachable"},
-	} {
-		if c.n > 0 {
-			rest = append(rest, count(c.n, c.one, c.many))
-		}
-	}
+	rest := others(s)
 	if s.Change == 0 {
 		words := "No changes."
 		if s.Unmatched > 0 {
@@ -327,6 +312,27 @@ func (t *Text) planSummary(p *plans.Plan) {
 		s.Change, hostCount(s.Hosts), s.Add, s.Modify, s.Remove, count(s.Restarts, "restart", "restarts"))
 	t.line("      %s.", strings.Join(append([]string{fmt.Sprintf("%d compliant", s.Compliant)}, rest...), ", "))
 	t.rollouts(p)
+}
+
+// others counts what a summary says besides its verdict.
+func others(s plans.Summary) []string {
+	var rest []string
+	for _, c := range []struct {
+		n         int
+		one, many string
+	}{
+		{s.Waived, "waived" + endSoon(s), "waived" + endSoon(s)},
+		{s.Audit, "finding in audit", "findings in audit"},
+		{s.Overridden, "override" + soon(s), "overrides" + soon(s)},
+		{s.NeedPerson, "finding needs a person", "findings need a person"},
+		{s.Unknown, "unknown", "unknown"},
+		{s.Unreachable, "unreachable", "unreachable"},
+	} {
+		if c.n > 0 {
+			rest = append(rest, count(c.n, c.one, c.many))
+		}
+	}
+	return rest
 }
 
 // rollouts says in which order hosts will be changed, where there is one.

@@ -42,12 +42,15 @@ func (t *Text) line(format string, args ...any) {
 			args[i] = provider.Printable(s)
 		}
 	}
-	text := fmt.Sprintf(format, args...)
+	text := quiet.Replace(fmt.Sprintf(format, args...))
 	if t.Color {
 		text = paint(text)
 	}
 	_, t.err = io.WriteString(t.Out, text+"\n")
 }
+
+// quiet takes from texts what CI systems would take for a command of the program's.
+var quiet = strings.NewReplacer("##vso[", "# #vso[", "##[", "# #[")
 
 // paint colours a line by the mark it begins with.
 func paint(line string) string {

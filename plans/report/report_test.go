@@ -115,7 +115,7 @@ func TestDriftText(t *testing.T) {
 	for _, view := range []report.View{report.Changes, report.Brief, report.Full} {
 		var out bytes.Buffer
 		text := report.Text{Out: &out, View: view}
-		if err := text.Drift(p); err != nil {
+		if err := text.Drift(p, p.Groups()); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, "drift-"+string(view)+".txt", out.Bytes())
