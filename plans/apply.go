@@ -70,7 +70,7 @@ const planAgain = "make a new plan"
 // by wave; rollouts go side by side. Goals say how hosts are reached. It returns an
 // *UnfitError before any host is touched; whatever happens afterwards is in the outcome.
 func (f Fleet) Apply(ctx context.Context, p *Plan, goals []provider.Goal, o ApplyOptions) (Outcome, error) {
-	reach, err := f.reaches(p, goals, len(o.Earlier.begun) == 0)
+	reach, err := f.reaches(p, goals, o.Earlier.Attempts == 0)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -177,7 +177,7 @@ func (f Fleet) noneStale(ctx context.Context, p *Plan, hosts []HostPlan, reach m
 		g := p.goal(hosts[i], reach[hosts[i].Name])
 		l := f.lookAt(ctx, g, notLong)
 		if l.problem == nil {
-			if _, why := p.match(hosts[i], l.look, l.findings); why != "" {
+			if _, _, why := p.match(hosts[i], l.look, l.findings); why != "" {
 				stale[i] = hosts[i].Name
 			}
 		}
@@ -190,10 +190,10 @@ func (f Fleet) noneStale(ctx context.Context, p *Plan, hosts []HostPlan, reach m
 }
 
 // match compares a second look with the plan, by address: each planned change is
-// still to be made (it is returned), already made, or the host is stale.
-func (p *Plan) match(h HostPlan, l provider.Look, findings []provider.Finding) (todo []provider.Change, stale string) {
+// still to be made (it is returned, with which of the plan's it is), already made, or the host is stale.
+func (p *Plan) match(h HostPlan, l provider.Look, findings []provider.Finding) (todo []provider.Change, of []int, stale string) {
 	if why := p.moved(h, l); why != "" {
-		return nil, why
+		return nil, nil, why
 	}
 	byControl := map[string]provider.Finding{}
 	for _, f := range findings {
@@ -212,15 +212,15 @@ func (p *Plan) match(h HostPlan, l provider.Look, findings []provider.Finding) (
 		})
 		switch {
 		case at >= 0 && planned.Effect == provider.NoEffect && f.Changes[at].Effect == provider.Restart:
-			return nil, planned.Control + " would now restart the service, which was not planned"
+			return nil, nil, planned.Control + " would now restart the service, which was not planned"
 		case at >= 0:
-			todo = append(todo, f.Changes[at])
+			todo, of = append(todo, f.Changes[at]), append(of, i)
 		case f.Outcome == provider.Compliant:
 		default:
-			return nil, fmt.Sprintf("%s is now %s", planned.Control, cmp.Or(f.Have, f.Reason, "not judged"))
+			return nil, nil, fmt.Sprintf("%s is now %s", planned.Control, cmp.Or(f.Have, f.Reason, "not judged"))
 		}
 	}
-	return todo, ""
+	return todo, of, ""
 }
 
 // moved says what about the host itself is not as planned.

@@ -63,7 +63,7 @@ func (w *work) rebuild(ctx context.Context) ([]Entry, error) {
 	}
 	rollout := w.plan.Rollouts[w.host.Turn.Rollout]
 	begun := Entry{Type: HostBegun, Time: w.fleet.Now().UTC(), Host: w.host.Name, Rollout: rollout.Name, Wave: rollout.Waves[w.host.Turn.Wave].Name, Transaction: w.transaction}
-	if state.Phase != provider.PhaseSettled { // resume asks it
+	if state.Phase != provider.PhaseSettled || (state.Ending == provider.Undone && state.Verdict != provider.Undo) { // resume asks it
 		return []Entry{begun}, nil
 	}
 	result := w.settled(ctx, state, provider.Commit, provider.Proof{Open: []string{"how it was proven: the journal was lost"}}, false)

@@ -23,6 +23,7 @@ type work struct {
 	step    func(string)
 
 	transaction string // its name on the host
+	made        []int  // the plan's changes that it makes; nil: not known
 
 	conn  transport.Conn
 	key   string    // the host key that answered first
@@ -52,7 +53,7 @@ func (w *work) carryOut(ctx context.Context) Result {
 	if w.host.Undoes != "" {
 		return w.takeBack(ctx, before)
 	}
-	todo, stale := w.plan.match(w.host, before, provider.Judge(w.goal, before))
+	todo, of, stale := w.plan.match(w.host, before, provider.Judge(w.goal, before))
 	if stale != "" {
 		return w.result(Stale, stale, planAgain)
 	}
@@ -63,6 +64,7 @@ func (w *work) carryOut(ctx context.Context) Result {
 	if err != nil {
 		return w.result(Failed, err.Error(), "nothing was changed")
 	}
+	w.made = of
 	return w.transact(ctx, tx, before, func(after provider.Look) provider.Proof { return provider.Prove(w.goal, before, after, todo) })
 }
 
@@ -221,7 +223,9 @@ func (w *work) settled(ctx context.Context, state provider.State, verdict provid
 	r.Restarted = (state.PID != 0 || state.Down > 0) && w.plan.Restarts(w.host)
 	objections := strings.Join(append(proof.Contradictions, proof.Missing...), "; ")
 	if state.Ending == provider.Committed {
-		r.Changes = w.host.Changes
+		if r.Changes = w.made; r.Changes == nil { // of an earlier attempt
+			r.Changes = w.host.Changes
+		}
 		if verdict != provider.Commit {
 			r.Status, r.Reason = Failed, "the host kept what was not proven: "+cmp.Or(objections, "no verdict was given")
 		} else if r.Open = proof.Open; len(r.Open) > 0 {

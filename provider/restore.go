@@ -49,6 +49,7 @@ func Restore(g Goal, l Look, kept Kept, changes []Change, run, back, owner strin
 	if t, err = Compile(g, l, nil, run, owner); err != nil {
 		return t, "", err
 	}
+	t.Undoes = back
 	j := newJudge(g, l)
 	found := map[string]Finding{}
 	for _, f := range Judge(g, l) {
@@ -63,10 +64,7 @@ func Restore(g Goal, l Look, kept Kept, changes []Change, run, back, owner strin
 			touched, stale, err = j.restore(&t, kept, c)
 		default:
 			touched, stale = given(found[c.Control], c)
-			if touched && !kept.Permissions {
-				err = fmt.Errorf("%s: the host does not know which rights run %s took away", c.Control, back)
-			}
-			if touched {
+			if touched = touched && kept.Permissions; touched { // otherwise they were right when the run came
 				t.Back = back
 			}
 		}
@@ -107,8 +105,8 @@ func (j *judge) restore(t *Transaction, kept Kept, c Change) (touched bool, stal
 		return false, "", err
 	}
 	at := slices.IndexFunc(kept.Files, func(f FileEdit) bool { return f.Path == d.file.Path })
-	if at < 0 {
-		return false, "", fmt.Errorf("the host keeps no earlier %s", d.name)
+	if at < 0 { // it was right when the run came
+		return false, "", nil
 	}
 	if bytes.Equal(d.file.Bytes, kept.Files[at].Was) {
 		return false, "", nil

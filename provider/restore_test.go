@@ -45,8 +45,8 @@ func TestRestore(t *testing.T) {
 		"nothing is kept":            {now: madeSettings, kept: func(k *provider.Kept) { *k = provider.Kept{} }, err: "no longer keeps"},
 		"it was undone":              {now: madeSettings, kept: func(k *provider.Kept) { k.Ending = provider.Undone }, err: "no longer keeps"},
 		"of another root":            {now: madeSettings, kept: func(k *provider.Kept) { k.Root = "/opt/other" }, err: "no longer keeps"},
-		"the file is not kept":       {now: madeSettings, kept: func(k *provider.Kept) { k.Files = nil }, err: "keeps no earlier appsettings.json"},
-		"no rights are kept":         {now: madeSettings, kept: func(k *provider.Kept) { k.Permissions = false }, err: "does not know which rights"},
+		"the file was right":         {now: madeSettings, kept: func(k *provider.Kept) { k.Files = nil }, back: true},
+		"the rights were right":      {now: madeSettings, kept: func(k *provider.Kept) { k.Permissions = false }, put: wasSettings},
 		"what is kept is broken":     {now: madeSettings, kept: func(k *provider.Kept) { k.Files[0].Was = []byte("{") }, err: "the earlier appsettings.json"},
 		"a service": {
 			now: madeSettings, changes: []provider.Change{{Control: "service_at_boot"}}, err: "service_at_boot cannot be taken back",

@@ -21,6 +21,7 @@ type Transaction struct {
 	Tree    *TreeFix // nil: the tree is left alone
 	AdminID string   // of the group that stands for Administrators
 	Service ServiceFix
+	Undoes  string // a committed run of which something is taken back: the host keeps what it replaced
 	Back    string // a committed run whose permissions are given back when this one is committed; or empty
 	Ports   []int  // that listened before, and must listen again after a restart
 

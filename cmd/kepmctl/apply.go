@@ -23,7 +23,8 @@ type applyFlags struct {
 	approveFlags
 	stale string
 	runFlags
-	kept bool // the plan is from a file: it was not shown just now
+	kept bool   // the plan is from a file: it was not shown just now
+	file string // that it is from
 }
 
 func (a *app) applyCommand() *cobra.Command {
@@ -102,7 +103,7 @@ func (a *app) applyFile(hard, stop context.Context, path string, f applyFlags) e
 	if err := cmp.Or(refused(p, judged(r.config, p)), a.mayChange(p, r, path, text)); err != nil {
 		return err
 	}
-	f.kept = true
+	f.kept, f.file = true, path
 	if a.lines != nil {
 		a.lines.Plan(p)
 	}
@@ -173,6 +174,9 @@ func (a *app) carryOut(hard, stop context.Context, r planned, p *plans.Plan, f a
 		return &advised{fmt.Errorf("%w: no host was touched", err), "name another place with --state DIR"}
 	}
 	defer run.Close()
+	if err := keepSignatures(f.file, run); err != nil {
+		return errors.Join(err, run.Discard())
+	}
 	err = a.goOn(hard, r, run, o, f.planFlags, f.kept)
 	if _, unfit := errors.AsType[*plans.UnfitError](err); unfit { // no host was touched: there is nothing to resume
 		err = errors.Join(err, run.Discard())

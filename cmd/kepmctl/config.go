@@ -60,6 +60,9 @@ func (a *app) cached(p hcl.Program) string {
 // inventoryProgram runs a program in the configuration's directory for its hosts.
 func (a *app) inventoryProgram(ctx context.Context, p hcl.Program) ([]byte, error) {
 	out, errs, err := a.program(ctx, p.Command, p.Limit, p.Most)
+	if e, ok := errors.AsType[*exit](err); ok { // it would be told as a mistake in a file
+		a.forbidden = e
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w%s", err, complaint(errs, ""))
 	}

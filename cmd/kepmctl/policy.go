@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/kepmctl/kepmctl/hcl"
@@ -56,7 +57,7 @@ func (a *app) readPolicy(path string) (*hcl.Policy, error) {
 		switch {
 		case at == path && !info.Mode().IsRegular():
 			return nil, errors.New("it is no regular file")
-		case info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0:
+		case info.Mode().Perm()&0o022 != 0 && (at == path || info.Mode()&fs.ModeSticky == 0):
 			return nil, fmt.Errorf("others may write %s (%s): chmod go-w it", at, info.Mode())
 		case known && owner.Uid != 0 && int(owner.Uid) != os.Getuid():
 			return nil, fmt.Errorf("%s belongs to another user", at)
@@ -82,30 +83,30 @@ func (a *app) readPolicy(path string) (*hcl.Policy, error) {
 	return p, nil
 }
 
-// mayRun says whether the policies let a configuration run a program.
-func (a *app) mayRun(name string) error {
+// mayRun is the file of a program that the policies let a configuration run; empty:
+// no policy says anything about programs. What was looked at is what must be run.
+func (a *app) mayRun(name string) (file string, err error) {
 	for _, p := range a.policies {
 		if p.AnyProgram {
 			continue
 		}
 		path := name
-		if filepath.Base(name) == name {
-			path, _ = exec.LookPath(name)
+		if !strings.Contains(name, "/") {
+			path, err = exec.LookPath(name)
 		} else if !filepath.IsAbs(name) {
-			path = filepath.Join(a.dir(), name)
+			path = a.dir() + "/" + name // not cleaned: ".." behind a link is where the link leads
 		}
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			path = real
+		if err == nil {
+			file, err = filepath.EvalSymlinks(path)
 		}
-		if !slices.ContainsFunc(p.Programs, func(allowed string) bool {
+		if err != nil || !slices.ContainsFunc(p.Programs, func(allowed string) bool {
 			real, err := filepath.EvalSymlinks(allowed)
-			return allowed == path || (err == nil && real == path)
+			return err == nil && real == file
 		}) {
-			a.forbidden = refusedByRule(p, "programs", "the configuration wants to run %q", name)
-			return a.forbidden
+			return "", refusedByRule(p, "programs", "the configuration wants to run %q", name)
 		}
 	}
-	return nil
+	return file, nil
 }
 
 // mayReach says whether the policies let hosts be reached as the configuration says.
@@ -167,10 +168,14 @@ func signed(policy hcl.Policy, path string, text []byte) error {
 	if err != nil {
 		return refusedByRule(policy, rule, "%s", err)
 	}
-	n := 0
+	n, counted := 0, map[string]bool{}
 	for _, line := range policy.SignedBy {
 		key, err := signature.ParseKey(line)
-		if err == nil && slices.ContainsFunc(keys, func(k signature.PublicKey) bool { return string(k.Marshal()) == string(key.Marshal()) }) {
+		if err != nil || counted[string(key.Marshal())] {
+			continue
+		}
+		counted[string(key.Marshal())] = true
+		if slices.ContainsFunc(keys, func(k signature.PublicKey) bool { return string(k.Marshal()) == string(key.Marshal()) }) {
 			n++
 		}
 	}

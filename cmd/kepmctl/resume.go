@@ -128,6 +128,9 @@ func (a *app) rebuild(stop context.Context, name string, f resumeFlags) (*runs.R
 	if err != nil {
 		return nil, r, err
 	}
+	if err := keepSignatures(f.plan, run); err != nil {
+		return nil, r, errors.Join(err, run.Discard())
+	}
 	begun := plans.Entry{Type: plans.RunBegun, Time: a.now().UTC(), By: a.me() + ", from hosts", Attempt: plans.Attempts(entries, name)}
 	for _, e := range append([]plans.Entry{begun}, entries...) {
 		if err := run.Record(e); err != nil {
@@ -146,6 +149,12 @@ func (a *app) resume(name string, f resumeFlags) error {
 		return err
 	}
 	defer run.Close()
+	if run.Plan.RollbackOf == "" { // of a rollback a policy has nothing to say
+		path, text := run.PlanFile()
+		if err := a.mayChange(run.Plan, r, path, text); err != nil {
+			return err
+		}
+	}
 	earlier := plans.Replay(run.Entries)
 	if err := rolledBack(earlier, name); err != nil {
 		return err

@@ -104,13 +104,17 @@ func (a *app) program(ctx context.Context, argv []string, limit time.Duration, m
 	if a.noExec {
 		return "", "", errors.New("--no-exec forbids to run programs")
 	}
-	if err := a.mayRun(argv[0]); err != nil {
+	file, err := a.mayRun(argv[0])
+	if err != nil {
 		return "", "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.WaitDelay = a.chdir, time.Second
+	if file != "" {
+		cmd.Path, cmd.Err = file, nil
+	}
 	said, complained := capped{most: most}, capped{most: maxSecret, goOn: true}
 	cmd.Stdout, cmd.Stderr = &said, &complained
 	err = cmd.Run()

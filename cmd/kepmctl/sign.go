@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kepmctl/kepmctl/plans/runs"
 	"github.com/kepmctl/kepmctl/plans/signature"
 )
 
@@ -86,4 +87,23 @@ right people is for the site policy, which apply asks, or for you, to say.`,
 			return nil
 		},
 	}
+}
+
+// keepSignatures keeps a plan's signatures with its run, for resume.
+func keepSignatures(path string, run *runs.Run) error {
+	if path == "" {
+		return nil
+	}
+	b, err := readFile(path+signature.Suffix, 1<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		to, _ := run.PlanFile()
+		err = writeFile(to+signature.Suffix, b)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the plan's signatures: %w", err)
+	}
+	return nil
 }

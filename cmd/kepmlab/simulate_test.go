@@ -238,7 +238,7 @@ func TestDriftOfSimulatedHosts(t *testing.T) {
 	if out := b.must(2, "kepmctl", "drift", "--chdir", b.lab); strings.Contains(out, signature) {
 		t.Errorf("it is still there:\n%s", out)
 	}
-	if out := b.must(1, "kepmctl", "plan", "--chdir", b.lab, "--signature", signature); !strings.Contains(out, "no host differs in that way now") {
+	if out := b.must(1, "kepmctl", "plan", "--chdir", b.lab, "--signature", signature); !strings.Contains(out, "no host that answered differs in that way now") {
 		t.Error(out)
 	}
 	policy := filepath.Join(b.bin, "policy.kepm.hcl")

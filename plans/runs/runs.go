@@ -67,6 +67,15 @@ func Create(state, run string, p *plans.Plan) (*Run, error) {
 	return r, nil
 }
 
+// PlanFile is where the run's plan is kept, and its bytes; none if it cannot be read.
+func (r *Run) PlanFile() (path string, text []byte) {
+	text, err := r.Plan.Encode()
+	if err != nil {
+		text = nil
+	}
+	return filepath.Join(r.dir, "plan.json"), text
+}
+
 func (r *Run) begin(plan []byte) error {
 	if err := r.alone(); err != nil {
 		return err

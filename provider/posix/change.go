@@ -31,7 +31,7 @@ func (changer) Begin(t provider.Transaction) transport.Script {
 	}
 	add("complete", nil)
 	return transport.Script{
-		Name: "begin.sh", Text: text("begin.sh"), Args: []string{usualState, t.Run, strconv.Itoa(int(t.Limit().Seconds())), strconv.Itoa(cmp.Or(t.Keep, 5)), t.Back},
+		Name: "begin.sh", Text: text("begin.sh"), Args: []string{usualState, t.Run, strconv.Itoa(int(t.Limit().Seconds())), strconv.Itoa(cmp.Or(t.Keep, 5)), cmp.Or(t.Undoes, t.Back)},
 		Stdin: in.Bytes(), Elevate: true,
 	}
 }

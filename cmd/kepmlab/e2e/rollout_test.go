@@ -153,7 +153,8 @@ func TestResumeAfterKill(t *testing.T) {
 func TestRollback(t *testing.T) {
 	a, b := borrow(t), borrow(t)
 	for _, h := range []*host{a, b} {
-		h.sh(t, `cd /opt/keeper/sbin/Plugins/bin && cp /bin/true helper && chmod 4777 helper && cp /bin/true theirs && chown ops theirs && chmod 4775 theirs`)
+		h.sh(t, `cd /opt/keeper/sbin/Plugins/bin && cp /bin/true helper && chmod 4777 helper && cp /bin/true theirs && chown ops theirs && chmod 4775 theirs
+			mkdir -p 'deep one/b/c' && touch 'deep one/b/c/f' && chown -R ops 'deep one' && chmod 777 'deep one' && chmod 2775 'deep one/b' && chmod 707 'deep one/b/c' && chown root 'deep one/b/c'`)
 	}
 	before := []string{a.state(t), b.state(t)}
 	dir := inWaves(t, "none", a, b)

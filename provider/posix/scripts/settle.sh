@@ -43,28 +43,64 @@ verdict=$(readlink "$dir/verdict")
 did ready || verdict=undo
 
 # Lists of undo hold the two commands write and own. What somebody else opened or
-# owns meanwhile is left alone, and so is what became a link.
+# owns meanwhile is left alone, and so is what became a link. An entry that belongs
+# already to whom it is given back is one that was interrupted.
 write() { # mode path...
 	how=$1
 	shift
-	find "$@" -prune ! -type l -user 0 ! -perm -020 ! -perm -002 -exec chmod "$how" {} + 2>/dev/null
+	each_at "$level" open_again "$@"
 }
 own() { # uid mode path...
 	was=$1 bits=$(octal "$2")
 	case $2 in l*) bits='' ;; esac
 	shift 2
+	each_at "$level" hand_back "$@"
+}
+open_again() { # path...
+	find "$@" -prune ! -type l -user 0 ! -perm -020 ! -perm -002 -exec chmod "$how" {} + 2>/dev/null
+}
+hand_back() { # path...: in directories that nobody but root can write in
 	if [ -z "$bits" ]; then
 		find "$@" -prune -type l -user 0 -exec chown -h "$was" {} + 2>/dev/null
 	else
-		find "$@" -prune ! -type l -user 0 -exec chown -h "$was" {} + -exec chmod "$bits" {} + 2>/dev/null
+		find "$@" -prune ! -type l \( -user 0 -o -user "$was" \) ! -perm -020 ! -perm -002 \
+			-exec chown -h "$was" {} + -exec chmod "$bits" {} + 2>/dev/null
 	fi
 }
+each_at() { # level command path...: level all takes them together, else those so deep one by one
+	level=$1 act=$2
+	shift 2
+	if [ "$level" = all ]; then
+		"$act" "$@"
+		return
+	fi
+	for path; do
+		rest=${path#./} deep=1
+		[ "$rest" != . ] || deep=0
+		while :; do
+			case $rest in
+			*/*) rest=${rest#*/} deep=$((deep + 1)) ;;
+			*) break ;;
+			esac
+		done
+		[ "$deep" -le "$deepest" ] || deepest=$deep
+		[ "$deep" != "$level" ] || "$act" "$path"
+	done
+}
 give_back() { # the directory of a transaction: the rights that it took away
+	# Files while their directories are closed; then directories from the deepest, each
+	# in one that is closed still: what others may exchange is not touched any more.
+	level=all
 	# shellcheck source=/dev/null
-	for list in files dirs; do [ ! -e "$1/undo.$list" ] || . "$1/undo.$list"; done
-	lines='' # rows from the deepest
-	[ ! -e "$1/undo.rows" ] || while IFS= read -r line; do lines=$line$nl$lines; done <"$1/undo.rows"
-	eval "$lines"
+	[ ! -e "$1/undo.files" ] || . "$1/undo.files"
+	level=-1 deepest=0 # only to see how deep they are
+	while :; do
+		# shellcheck source=/dev/null
+		for list in dirs rows; do [ ! -e "$1/undo.$list" ] || . "$1/undo.$list"; done
+		if [ "$level" = -1 ]; then level=$((deepest + 1)); fi
+		[ "$level" -gt 0 ] || break
+		level=$((level - 1))
+	done
 }
 
 unstage() { rm -f "$2.kepmctl-old" "$2.kepmctl-new" "$2.kepmctl-seen"; }
@@ -74,8 +110,16 @@ cd -P -- "$root" && there=yes
 if [ "$verdict" = commit ]; then
 	[ -z "$there" ] || each_file unstage
 	did enable || service_boot
-	if [ -n "$back" ] && [ -n "$there" ]; then give_back "$state/$back"; fi
-	finish committed
+	ending=committed
+	if [ -n "$back" ]; then
+		if [ -n "$there" ] && [ -e "$state/$back/undo.rows" ]; then
+			give_back "$state/$back"
+		else
+			ending=conflict
+			detail "$root is gone, or what run $back replaced is: its permissions were not given back"
+		fi
+	fi
+	finish "$ending"
 fi
 
 # ---- undo: each thing only if it still is what we put there ------------------------------

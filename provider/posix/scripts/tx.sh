@@ -51,10 +51,7 @@ offenders() { # find's tests and acts, on entries below the root except rows
 }
 note_tree() { # of a link only the owner counts
 	offenders -depth \( \
-		-type d ! -user 0 -exec sh "$dir/note.sh" "$dir/undo.dirs" own {} + \
-		-o -type d -perm -022 -exec sh "$dir/note.sh" "$dir/undo.dirs" write go+w -- {} + \
-		-o -type d -perm -020 -exec sh "$dir/note.sh" "$dir/undo.dirs" write g+w -- {} + \
-		-o -type d -perm -002 -exec sh "$dir/note.sh" "$dir/undo.dirs" write o+w -- {} + \
+		-type d \( ! -user 0 -o -perm -020 -o -perm -002 \) -exec sh "$dir/note.sh" "$dir/undo.dirs" own {} + \
 		-o -type d \
 		-o ! -user 0 -exec sh "$dir/note.sh" "$dir/undo.files" own {} + \
 		-o -type l \
