@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kepmctl/kepmctl/provider"
@@ -82,9 +83,27 @@ func (w *work) takeBack(ctx context.Context, before provider.Look) Result {
 	case tx.Empty():
 		return w.result(Already, "", "")
 	}
-	return w.transact(ctx, tx, before, func(after provider.Look) provider.Proof {
+	r := w.transact(ctx, tx, before, func(after provider.Look) provider.Proof {
 		return provider.ProveRestored(w.goal, before, after, tx.Files, tx.Changes)
 	})
+	if tx.Back != "" && (r.Status == Done || r.Status == Unverified) {
+		w.seeGiven(ctx, tx, &r)
+	}
+	return r
+}
+
+// seeGiven looks whether rights were given back, which the host does when it settles.
+func (w *work) seeGiven(ctx context.Context, tx provider.Transaction, r *Result) {
+	after, err := w.lookAgain(ctx)
+	if err != nil {
+		r.Status, r.Open = Unverified, append(r.Open, "whether rights were given back: "+provider.Printable(err.Error()))
+		return
+	}
+	for _, f := range provider.Judge(w.goal, after) {
+		if f.Outcome == provider.Compliant && f.Access() && slices.Contains(tx.Changes, f.Address) {
+			r.Status, r.Open = Unverified, append(r.Open, f.Address+" is as the run made it: somebody changed it since, or it cannot be changed")
+		}
+	}
 }
 
 const restoreByHand = "declare what the host should be, then plan and apply that"

@@ -25,6 +25,12 @@ func (c Change) Restorable() bool {
 	return name == Permissions || name == InstallTree || c.edits()
 }
 
+// Access says whether the finding is of who may do what with files.
+func (f Finding) Access() bool {
+	name := controlName(f.Address)
+	return name == Permissions || name == InstallTree
+}
+
 // Reversed is the change that takes c back.
 func (c Change) Reversed() Change {
 	c.From, c.To = c.To, c.From

@@ -161,7 +161,7 @@ func Words(from, to string) []Word {
 	d := diffmatchpatch.New()
 	d.DiffTimeout = 0                // it depends on nothing but the values, which are short
 	split := func(s string) string { // a word to a line, for the library to compare lines
-		return strings.NewReplacer(" ", " \n", ";", ";\n", ",", ",\n", "\"", "\"\n").Replace(s)
+		return strings.NewReplacer(" ", "\n \n", ";", "\n;\n", ",", "\n,\n", "\"", "\n\"\n").Replace(s) + "\n"
 	}
 	a, b, lines := d.DiffLinesToRunes(split(from), split(to))
 	var list []Word

@@ -141,14 +141,33 @@ func (t *Text) change(c provider.Change) {
 		mark = "~"
 	}
 	from, to := cmp.Or(c.From, "(not set)"), cmp.Or(c.To, "(not set)")
-	if len(from)+len(to) > 70 {
+	switch {
+	case len(from)+len(to) > 200 && c.From != "" && c.To != "": // what differs in it is hard to see
+		t.line("  %s %s   %s", mark, c.Attr, inline(from, to))
+	case len(from)+len(to) > 70:
 		t.line("  %s %s   %s\n       -> %s", mark, c.Attr, from, to)
-	} else {
+	default:
 		t.line("  %s %s   %s -> %s", mark, c.Attr, from, to)
 	}
 	if c.Effect != provider.NoEffect {
 		t.line("  ! %s the agent's service", string(c.Effect))
 	}
+}
+
+// inline is a long change with what goes as [-this-] and what comes as {+this+}.
+func inline(from, to string) string {
+	var b strings.Builder
+	for _, w := range Words(from, to) {
+		switch {
+		case w.Removed:
+			b.WriteString("[-" + w.Text + "-]")
+		case w.Added:
+			b.WriteString("{+" + w.Text + "+}")
+		default:
+			b.WriteString(w.Text)
+		}
+	}
+	return b.String()
 }
 
 // notes are the findings that the plan does not mend. What is unknown for one and

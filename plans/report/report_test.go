@@ -93,6 +93,21 @@ func TestPlanText(t *testing.T) {
 	golden(t, "plan-hosts.txt", out.Bytes())
 }
 
+// In a long value the words that differ are marked.
+func TestLongChange(t *testing.T) {
+	p := fleet()
+	var hosts []string
+	for i := range 12 {
+		hosts = append(hosts, fmt.Sprintf("host-%02d.example", i))
+	}
+	p.Changes[0].From, p.Changes[0].To = strings.Join(append(hosts, "evil.example"), ";"), strings.Join(hosts, ";")
+	var out bytes.Buffer
+	text := report.Text{Out: &out, View: report.Changes}
+	if err := text.Plan(p); err != nil || !strings.Contains(out.String(), "[-;evil.example-]") || !strings.Contains(out.String(), "host-00.example;host-01.example;") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+}
+
 func TestDriftText(t *testing.T) {
 	p := fleet()
 	for i := range p.Hosts {
