@@ -311,6 +311,7 @@ func (t *Text) planSummary(p *plans.Plan) {
 	s := p.Summary()
 	if p.RollbackOf != "" {
 		t.line("Rollback of run %s: %s to change back. %s.", p.RollbackOf, hostCount(s.Change), count(s.Restarts, "restart", "restarts"))
+		t.line("      What the run did to services and certificates stays as it is.")
 		t.rollouts(p)
 		return
 	}
