@@ -61,10 +61,10 @@ func (s Scaffold) Text() string {
 }
 
 // Compose writes what hosts have as a configuration: what most share is the baseline
-// "discovered", and those that differ alike have one of their own that extends it.
+// of that name, and those that differ alike have one of their own that extends it.
 // Silent names the hosts that gave no answer; the text stands at the top.
-func Compose(text []byte, list []Description, silent []string) []byte {
-	var c composer
+func Compose(text []byte, name string, list []Description, silent []string) []byte {
+	c := composer{name: name}
 	slices.SortFunc(list, func(a, b Description) int { return strings.Compare(a.Host, b.Host) })
 	none := map[string][]string{}
 	for _, d := range list {
@@ -91,6 +91,7 @@ func Compose(text []byte, list []Description, silent []string) []byte {
 // A composer writes the text of a discovery.
 type composer struct {
 	strings.Builder
+	name   string // of what most have; the others' are numbered
 	hosts  []Description
 	shared map[Attribute]string
 	kinds  []kind // of hosts; the first is those that have what most share
@@ -178,9 +179,9 @@ func count(groups map[string][]string) (n int) {
 
 // kind writes the baseline, the group and the assignment of some hosts.
 func (c *composer) kind(i int) {
-	k, name := c.kinds[i], "discovered"
+	k, name := c.kinds[i], c.name
 	if i > 0 {
-		name = fmt.Sprintf("discovered_%d", i+1)
+		name = fmt.Sprintf("%s_%d", c.name, i+1)
 	}
 	c.WriteString("\n")
 	if i == 0 {
@@ -195,7 +196,7 @@ func (c *composer) kind(i int) {
 			}
 		}
 		c.note("%d of %d hosts, with another %s.", len(k.hosts), len(c.hosts), strings.Join(attrs, ", "))
-		fmt.Fprintf(c, "baseline %q {\nextends = [baseline.discovered]\n%s", name, blocks(k.differs))
+		fmt.Fprintf(c, "baseline %q {\nextends = [baseline.%s]\n%s", name, c.name, blocks(k.differs))
 	}
 	c.leftOut(k)
 	c.WriteString("}\n")

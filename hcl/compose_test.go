@@ -59,7 +59,7 @@ func TestCompose(t *testing.T) {
 	for name, l := range looks {
 		list, hosts = append(list, d.Describe(name, l)), append(hosts, name)
 	}
-	text := Compose([]byte(Scaffold{User: "ops", Become: "sudo", Port: 2222, BecomePasswordEnv: "B", Hosts: hosts[:0]}.Text()), list, []string{"silent"})
+	text := Compose([]byte(Scaffold{User: "ops", Become: "sudo", Port: 2222, BecomePasswordEnv: "B", Hosts: hosts[:0]}.Text()), "discovered", list, []string{"silent"})
 	path := filepath.Join("testdata", "discovered.txt")
 	if flag.Lookup("update").Value.String() == "true" {
 		if err := os.WriteFile(path, text, 0o600); err != nil {

@@ -120,8 +120,8 @@ func (a *app) discover(ctx context.Context, f discoverFlags) error {
 	for i, h := range silent {
 		names[i] = h.Name
 	}
-	text := hcl.Compose(o.Extra, found, names)
-	if err := a.valid(text, o); err != nil {
+	text, err := a.composed(o, found, names)
+	if err != nil {
 		return err
 	}
 	if err := a.wrote(text, f.out); err != nil {
@@ -152,17 +152,28 @@ func (a *app) describe(ctx context.Context, r planned) ([]hcl.Description, []pla
 	return found, p.Silent(), nil
 }
 
-// valid checks what was composed as any configuration is.
-func (a *app) valid(text []byte, o hcl.Options) error {
-	o.Extra, o.Probe, o.Run = text, false, nil
+// composed is the text of what was found, under names that the configuration does not
+// have yet, and checked as any configuration is.
+func (a *app) composed(o hcl.Options, found []hcl.Description, silent []string) ([]byte, error) {
+	const most = 20 // discoveries in one directory
+	scaffold := o.Extra
+	o.Probe, o.Run = false, nil
 	o.ToolVersion, o.Vars, o.VarFiles, o.Env, o.Now = version, a.vars, a.varFiles, a.env, a.now()
-	if _, diags := hcl.Load(a.chdir, o); diags.HasErrors() {
-		if err := diags.Write(a.err, 100, a.color(a.errTerminal)); err != nil {
-			return err
+	for n := 1; ; n++ {
+		name := "discovered"
+		if n > 1 {
+			name = fmt.Sprintf("discovered_again_%d", n)
 		}
-		return errors.New("what was found does not fit the configuration: nothing was written")
+		o.Extra = hcl.Compose(scaffold, name, found, silent)
+		_, diags := hcl.Load(a.chdir, o)
+		if !diags.HasErrors() {
+			return o.Extra, nil
+		}
+		if n == most {
+			err := diags.Write(a.err, 100, a.color(a.errTerminal))
+			return nil, errors.Join(err, errors.New("what was found does not fit the configuration: nothing was written"))
+		}
 	}
-	return nil
 }
 
 // wrote writes the text to a file, or shows it.

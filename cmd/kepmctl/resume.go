@@ -121,6 +121,7 @@ func (a *app) rebuild(stop context.Context, name string, f resumeFlags) (*runs.R
 	if len(entries) == 0 {
 		return nil, r, &advised{fmt.Errorf("resume run %s --from-hosts: no host that answered knows the run", name), "see that its name is right, or apply the plan as a new run"}
 	}
+	fmt.Fprintln(a.err, "kepmctl: which ticket the run carried, and whether it required proof, is lost: say --require-proof again if it did")
 	if len(silent) > 0 {
 		fmt.Fprintf(a.err, "kepmctl: %s gave no answer; what they know of the run is found out when they are begun again\n", number(len(silent), "host", "hosts"))
 	}

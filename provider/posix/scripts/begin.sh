@@ -67,7 +67,8 @@ sync "$dir"/* 2>/dev/null || sync
 n=0
 for old in "$state"/*/outcome; do [ -e "$old" ] && n=$((n + 1)); done
 for old in "$state"/*/outcome; do # names begin with their time: oldest first
-	[ "$n" -gt "$keep" ] || break
+	# What an open transaction takes back is not ours to throw away.
+	if [ "$n" -le "$keep" ] || [ -L "$state/open" ]; then break; fi
 	[ "$old" = "$state/$back/outcome" ] || rm -rf "${old%/outcome}"
 	n=$((n - 1))
 done
