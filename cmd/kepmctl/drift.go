@@ -45,7 +45,7 @@ the agents whether their Host filter works. Exit code 2 says that there is drift
   none     never`,
 		Example: `  kepmctl drift
   kepmctl drift --view summary --fail-on none
-  kepmctl drift --signature 3f9c12ab80 --view full
+  kepmctl drift --signature 3f9c12ab80d4 --view full
   kepmctl drift --save-facts recorded`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
