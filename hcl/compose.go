@@ -163,10 +163,10 @@ func (c *composer) head(silent []string, none map[string][]string) {
 	c.note("What kepmctl discover found on %d of %d hosts. It asks for what they have: make it what", len(c.hosts), len(c.hosts)+len(silent)+count(none))
 	c.note("they must have, with kepmctl controls, then see with kepmctl plan what that changes.")
 	for _, why := range slices.Sorted(maps.Keys(none)) {
-		c.note("Left out, %s: %s", why, firstOf(none[why]))
+		c.note("Left out, %s: %s", why, firstOf(none[why], 10))
 	}
 	if len(silent) > 0 {
-		c.note("Left out, no answer: %s", firstOf(silent))
+		c.note("Left out, no answer: %s", firstOf(silent, 10))
 	}
 }
 
@@ -256,16 +256,6 @@ func nameList(hosts []string) string {
 		b.WriteString("\n" + nameList(chunk) + ",")
 	}
 	return b.String() + "\n"
-}
-
-// firstOf are the first of many names.
-func firstOf(hosts []string) string {
-	const most = 10
-	text := strings.Join(hosts[:min(len(hosts), most)], ", ")
-	if len(hosts) > most {
-		text += fmt.Sprintf(" and %d more", len(hosts)-most)
-	}
-	return text
 }
 
 // quote is a text as an expression, which holds no template.

@@ -22,12 +22,11 @@ type Describer struct {
 
 // A Description is what a host has, in the language.
 type Description struct {
-	Host     string
-	Has      map[Attribute]string // expressions
-	Left     map[Attribute]string // why nothing is said of it: what the host has is not what can be declared
-	NoAgent  string               // why nothing is known of an agent; empty: it has one
-	Version  string               // the agent's
-	Platform string
+	Host    string
+	Has     map[Attribute]string // expressions
+	Left    map[Attribute]string // why nothing is said of it: what the host has is not what can be declared
+	NoAgent string               // why nothing is known of an agent; empty: it has one
+	Version string               // the agent's
 }
 
 // An Attribute is one of a baseline's.
@@ -69,7 +68,7 @@ func attributeOrder() []Attribute {
 // Describe says what a host has that a baseline can demand. What it says is checked
 // by judging the host against it.
 func (d *Describer) Describe(host string, l provider.Look) Description {
-	out := Description{Host: host, Has: map[Attribute]string{}, Left: map[Attribute]string{}, Version: l.Facts.Version, Platform: string(l.Facts.System.OS)}
+	out := Description{Host: host, Has: map[Attribute]string{}, Left: map[Attribute]string{}, Version: l.Facts.Version}
 	installed := d.judge(l, aspect{{{"agent", "required"}: "true"}}[0])
 	if installed == nil || installed[0].Outcome != provider.Compliant {
 		out.NoAgent = "no agent is installed"

@@ -158,8 +158,7 @@ func (p *picker) otherThanHost(name string) string {
 	if p.reading.groups["group."+name] != nil {
 		return fmt.Sprintf(" There is a group: write group.%s.", name)
 	}
-	control, _, _ := strings.Cut(name, "[")
-	if _, ok := provider.EntryOf(control); ok {
+	if _, ok := provider.EntryOf(provider.ControlName(name)); ok {
 		return fmt.Sprintf(" There is a control: write control.%s.", name)
 	}
 	return ""

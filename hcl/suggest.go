@@ -58,8 +58,9 @@ func quoted(names []string) string {
 }
 
 // some names the first of a list: "a, b, c and 4 more".
-func some(names []string) string {
-	const most = 3
+func some(names []string) string { return firstOf(names, 3) }
+
+func firstOf(names []string, most int) string {
 	if len(names) <= most {
 		return strings.Join(names, ", ")
 	}

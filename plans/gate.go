@@ -1,8 +1,6 @@
 package plans
 
 import (
-	"strings"
-
 	"github.com/kepmctl/kepmctl/provider"
 )
 
@@ -30,11 +28,11 @@ func (p *Plan) Numbers() map[string]int {
 		seen := map[string]bool{}
 		for _, i := range h.Findings {
 			f := p.Findings[i]
-			if f.Outcome != provider.NonCompliant || f.Mode != provider.Enforce {
+			if !f.Drifted() {
 				continue
 			}
 			n["severity."+string(f.Severity)]++
-			name, _, _ := strings.Cut(f.Address, "[")
+			name := provider.ControlName(f.Address)
 			if !seen[name] {
 				seen[name] = true
 				n["controls."+name]++

@@ -2,7 +2,6 @@ package plans
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kepmctl/kepmctl/provider"
@@ -112,8 +111,7 @@ func (p *Plan) Severity(h HostPlan, control string) provider.Severity {
 			return f.Severity
 		}
 	}
-	name, _, _ := strings.Cut(control, "[")
-	entry, _ := provider.EntryOf(name)
+	entry, _ := provider.EntryOf(provider.ControlName(control))
 	return entry.Severity
 }
 
@@ -124,8 +122,7 @@ func (p *Plan) NeedsPerson(h HostPlan, finding int) bool {
 	if p.Signature != "" { // what else differs is left out, not for a person
 		return false
 	}
-	return f.Outcome == provider.NonCompliant && f.Mode == provider.Enforce &&
-		!slices.ContainsFunc(h.Changes, func(i int) bool { return p.Changes[i].Control == f.Address })
+	return f.Drifted() && !slices.ContainsFunc(h.Changes, func(i int) bool { return p.Changes[i].Control == f.Address })
 }
 
 // matches says whether everything on the host is known to be as wanted, also what
@@ -164,9 +161,7 @@ func (o Outcome) Down() (median, worst time.Duration, host string, restarts int)
 func (p *Plan) Drifted() int {
 	n := 0
 	for _, h := range p.Hosts {
-		if slices.ContainsFunc(h.Findings, func(i int) bool {
-			return p.Findings[i].Outcome == provider.NonCompliant && p.Findings[i].Mode == provider.Enforce
-		}) {
+		if slices.ContainsFunc(h.Findings, func(i int) bool { return p.Findings[i].Drifted() }) {
 			n++
 		}
 	}

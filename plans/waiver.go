@@ -40,18 +40,3 @@ const (
 func (w Waiver) EndsSoon(now time.Time) bool {
 	return w.State == WaiverActive && w.Expires.Before(now.Add(provider.Soon))
 }
-
-// Waived is on how many hosts each waiver accepts a finding.
-func (p *Plan) Waived() map[string]int {
-	hosts := map[string]int{}
-	for _, h := range p.Hosts {
-		seen := map[string]bool{}
-		for _, i := range h.Findings {
-			if w := p.Findings[i].Waiver; w != "" && !seen[w] {
-				seen[w] = true
-				hosts[w]++
-			}
-		}
-	}
-	return hosts
-}

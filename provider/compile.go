@@ -26,7 +26,7 @@ func Compile(g Goal, l Look, changes []Change, run, owner string) (Transaction, 
 	j := newJudge(g, l)
 	for _, c := range changes {
 		t.Changes = append(t.Changes, c.Control)
-		switch control := controlName(c.Control); control {
+		switch control := ControlName(c.Control); control {
 		case Permissions:
 			fix, err := j.rowFix(c.Control)
 			if err != nil {
@@ -79,7 +79,7 @@ func (j *judge) edit(t *Transaction, c Change) error {
 
 // target is the file and the key that a change of a settings file is about.
 func (j *judge) target(c Change) (document, string, error) {
-	if controlName(c.Control) != PluginSetting {
+	if ControlName(c.Control) != PluginSetting {
 		return j.appSettings(), c.Attr, nil
 	}
 	d, key, why := j.pluginTarget(j.wants[c.Control])
@@ -140,7 +140,8 @@ func (j *judge) listening() []int {
 	})
 }
 
-func controlName(control string) string {
+// ControlName is the name of a control whose text may have a key: name["key"].
+func ControlName(control string) string {
 	name, _, _ := strings.Cut(control, "[")
 	return name
 }

@@ -33,10 +33,13 @@ func Judge(g Goal, l Look) []Finding {
 	return findings
 }
 
+// Drifted says whether the finding is an enforced demand that does not hold.
+func (f Finding) Drifted() bool { return f.Mode == Enforce && f.Outcome == NonCompliant }
+
 // NeedsPerson says whether the finding is an enforced demand that no change of
 // this program can meet.
 func (f Finding) NeedsPerson() bool {
-	return f.Mode == Enforce && f.Outcome == NonCompliant && len(f.Changes) == 0
+	return f.Drifted() && len(f.Changes) == 0
 }
 
 type judge struct {

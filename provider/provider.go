@@ -109,6 +109,6 @@ type Change struct {
 
 // edits says whether the change is one of a settings file.
 func (c Change) edits() bool {
-	name := controlName(c.Control)
+	name := ControlName(c.Control)
 	return name == AppSetting || name == PluginSetting || name == LoopbackOnly || keys[name] != ""
 }

@@ -21,13 +21,13 @@ type Kept struct {
 // Restorable says whether a change can be taken back from what was kept: files and
 // permissions can, the state of services and a new certificate stay.
 func (c Change) Restorable() bool {
-	name := controlName(c.Control)
+	name := ControlName(c.Control)
 	return name == Permissions || name == InstallTree || c.edits()
 }
 
 // Access says whether the finding is of who may do what with files.
 func (f Finding) Access() bool {
-	name := controlName(f.Address)
+	name := ControlName(f.Address)
 	return name == Permissions || name == InstallTree
 }
 

@@ -71,8 +71,7 @@ func (a *app) inventoryProgram(ctx context.Context, p hcl.Program) ([]byte, erro
 
 // read is load with what the options say about programs.
 func (a *app) read(o hcl.Options) (*hcl.Config, error) {
-	o.ToolVersion, o.Vars, o.VarFiles, o.Env, o.Now = version, a.vars, a.varFiles, a.env, a.now()
-	config, diags := hcl.Load(a.chdir, o)
+	config, diags := hcl.Load(a.chdir, a.given(o))
 	a.tell(diags)
 	if err := diags.Write(a.err, 100, a.color(a.errTerminal)); err != nil {
 		return nil, err
@@ -84,6 +83,12 @@ func (a *app) read(o hcl.Options) (*hcl.Config, error) {
 		return nil, fmt.Errorf("the configuration in %s has %s: no host was touched", a.dir(), number(diags.Errors(), "error", "errors"))
 	}
 	return config, nil
+}
+
+// given adds what the command line and the environment say to options.
+func (a *app) given(o hcl.Options) hcl.Options {
+	o.ToolVersion, o.Vars, o.VarFiles, o.Env, o.Now = version, a.vars, a.varFiles, a.env, a.now()
+	return o
 }
 
 func (a *app) dir() string {

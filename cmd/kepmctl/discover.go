@@ -158,7 +158,7 @@ func (a *app) composed(o hcl.Options, found []hcl.Description, silent []string) 
 	const most = 20 // discoveries in one directory
 	scaffold := o.Extra
 	o.Probe, o.Run = false, nil
-	o.ToolVersion, o.Vars, o.VarFiles, o.Env, o.Now = version, a.vars, a.varFiles, a.env, a.now()
+	o = a.given(o)
 	for n := 1; ; n++ {
 		name := "discovered"
 		if n > 1 {
@@ -185,7 +185,7 @@ func (a *app) wrote(text []byte, out string) error {
 	if err := newFile(out, text); err != nil {
 		return fmt.Errorf("write what was found: %w", err)
 	}
-	_, err := fmt.Fprintf(a.out, "Written to %s. See that it holds: kepmctl plan%s\n", out, a.inDir(filepath.Dir(out)))
+	_, err := fmt.Fprintf(a.out, "Written to %s. See that it holds: kepmctl plan%s\n", out, inDir(filepath.Dir(out)))
 	return err
 }
 
@@ -205,7 +205,7 @@ func (a *app) silentIn(r planned, silent []plans.HostPlan) error {
 }
 
 // inDir is the flag that makes a command read a directory.
-func (a *app) inDir(dir string) string {
+func inDir(dir string) string {
 	if dir == "." {
 		return ""
 	}

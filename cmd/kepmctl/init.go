@@ -64,11 +64,7 @@ func (a *app) start(dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("begin a configuration: %w", err)
 	}
-	where := ""
-	if dir != "." {
-		where = " --chdir " + dir
-	}
-	_, err = fmt.Fprintf(a.out, "Wrote %s. Change what it marks with CHANGE ME, then: kepmctl validate%s\n", path, where)
+	_, err = fmt.Fprintf(a.out, "Wrote %s. Change what it marks with CHANGE ME, then: kepmctl validate%s\n", path, inDir(dir))
 	return err
 }
 

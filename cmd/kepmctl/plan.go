@@ -199,13 +199,9 @@ func (a *app) finishPlan(p *plans.Plan, f planFlags, out string, detailed bool) 
 		}
 	}
 	if out != "" && a.lines == nil {
-		where := ""
-		if a.chdir != "." {
-			where = " --chdir " + a.chdir
-		}
 		fmt.Fprintf(a.out, "\nThe plan is kept in %s.", out)
 		if !a.automated() && p.Summary().Change > 0 && p.Refused() == nil {
-			fmt.Fprintf(a.out, " Carry it out with: kepmctl apply%s %s", where, out)
+			fmt.Fprintf(a.out, " Carry it out with: kepmctl apply%s %s", inDir(a.chdir), out)
 		}
 		fmt.Fprintln(a.out)
 	}

@@ -82,10 +82,10 @@ func (a *app) report(f reportFlags, command string, p *plans.Plan, o *plans.Outc
 		}
 	}
 	err := errors.Join(wrong...)
-	if ended == nil || err == nil {
-		if err == nil {
-			return ended
-		}
+	switch {
+	case err == nil:
+		return ended
+	case ended == nil:
 		return err
 	}
 	for _, one := range wrong {

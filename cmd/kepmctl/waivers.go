@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -53,7 +54,7 @@ func (a *app) listWaivers(list []plans.Waiver) error {
 			continue
 		}
 		ends := w.Expires.UTC().Format("2006-01-02 15:04Z")
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", w.Name, state, ends, w.Hosts, w.Owner, dash(w.Ticket), strings.Join(w.Controls, " "), w.Reason)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", w.Name, state, ends, w.Hosts, w.Owner, cmp.Or(w.Ticket, "-"), strings.Join(w.Controls, " "), w.Reason)
 	}
 	if a.lines != nil {
 		a.lines.Summary(map[string]any{"waivers": len(list), "active": active})
@@ -64,13 +65,6 @@ func (a *app) listWaivers(list []plans.Waiver) error {
 	}
 	_, err := fmt.Fprintf(a.out, "%s, %d in effect.\n", number(len(list), "waiver", "waivers"), active)
 	return err
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 // waiversOf are the configuration's waivers as plans know them.

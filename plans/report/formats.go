@@ -29,7 +29,7 @@ func (r *Report) sarif(n int) ([]byte, error) {
 		if g.Outcome == provider.Unknown {
 			continue
 		}
-		name, _, _ := strings.Cut(g.Control, "[")
+		name := provider.ControlName(g.Control)
 		e, _ := provider.EntryOf(name)
 		run.AddRule(name).WithDescription(e.Title).WithHelp(sarif.NewMultiformatMessageString().WithText(e.Rationale + " " + e.Fix))
 		result := run.CreateResultForRule(name).
